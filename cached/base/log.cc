@@ -1,0 +1,39 @@
+#include "cached/base/log.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+
+namespace varve {
+namespace {
+
+std::atomic<int> log_fd = STDERR_FILENO;
+std::atomic<LogLevel> least_level = LogLevel::kInfo;
+
+}  // namespace
+
+void Log(LogLevel level, std::string_view text) {
+  if (level < least_level.load(std::memory_order_relaxed)) return;
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  const std::string line =
+      fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                  (now - seconds).count(), "DIWE"[static_cast<int>(level)], text);
+  // One write, so that lines of several threads do not mix. A log that cannot be written has nowhere to say so.
+  [[maybe_unused]] const auto written = ::write(log_fd.load(std::memory_order_relaxed), line.data(), line.size());
+}
+
+Status LogToFile(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoError(errno, path);
+  log_fd.store(fd);
+  return Ok();
+}
+
+void SetLogLevel(LogLevel least) { least_level.store(least); }
+
+}  // namespace varve

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdlib>
+#include <string>
+
+namespace varve {
+
+// Where a node keeps its state: everything below one root ($VARVE_ROOT, by default /var/lib/varve), but the sockets,
+// which are in /run/varve unless VARVE_ROOT is set. Two roots share nothing.
+struct RootPaths {
+  std::string root;
+  std::string sockets;
+
+  static RootPaths FromEnvironment() {
+    const char* set = std::getenv("VARVE_ROOT");
+    if (set != nullptr && *set != '\0') return {set, std::string(set) + "/run"};
+    return {"/var/lib/varve", "/run/varve"};
+  }
+
+  std::string version() const { return root + "/VERSION"; }
+  std::string db() const { return root + "/db"; }
+  std::string packs() const { return root + "/packs"; }
+  std::string index() const { return root + "/index"; }  // NAME.layer, NAME.image, NAME.locators
+  std::string containers() const { return root + "/containers"; }
+  std::string mounts() const { return root + "/mounts"; }  // upper directories of mount --rw
+  std::string run() const { return root + "/run"; }
+  std::string rootfs() const { return run() + "/rootfs"; }  // where varve-fuse mounts, in a namespace of its own
+  std::string start_lock() const { return run() + "/lock"; }
+
+  // Of each of the two processes ("cached", "fuse"): the lock it holds while it lives, its pid, its socket, its log.
+  std::string lock(const std::string& process) const { return run() + "/" + process + ".lock"; }
+  std::string pid(const std::string& process) const { return run() + "/" + process + ".pid"; }
+  std::string socket(const std::string& process) const { return sockets + "/" + process + ".sock"; }
+  std::string log(const std::string& process) const { return run() + "/" + process + ".log"; }
+
+  // Index files. `hex` is a diff ID or chain ID.
+  std::string layer_index(const std::string& hex) const { return index() + "/" + hex + ".layer"; }
+  std::string image_index(const std::string& hex) const { return index() + "/" + hex + ".image"; }
+  std::string locators(const std::string& hex) const { return index() + "/" + hex + ".locators"; }
+};
+
+}  // namespace varve
