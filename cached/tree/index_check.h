@@ -1,0 +1,87 @@
+#pragma once
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "cached/base/result.h"
+#include "cached/tree/path.h"
+
+// What the checks of both indexes share. Internal to cached/tree.
+namespace varve {
+
+template <class... T>
+Error Broken(fmt::format_string<T...> format, T&&... arguments) {
+  return Error(Code::kDataLoss, fmt::format(format, std::forward<T>(arguments)...));
+}
+
+inline bool InRange(std::uint64_t first, std::uint64_t count, std::uint64_t size) {
+  return first <= size && count <= size - first;
+}
+
+// FlatBuffers' verifier sees to 4 bytes only. An empty vector may lie anywhere.
+template <class T>
+bool IsAligned(std::span<const T> items) {
+  return items.empty() || reinterpret_cast<std::uintptr_t>(items.data()) % alignof(T) == 0;
+}
+
+inline bool ModeIsKnown(std::uint32_t mode) {
+  constexpr std::uint32_t kPermissions = 07777;
+  const bool known =
+      S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode);
+  return known && (mode & ~(S_IFMT | kPermissions)) == 0;
+}
+
+// A directory's names: in range, valid, sorted bytewise, no two the same.
+template <class Entry>
+Status CheckNames(std::span<const Entry> entries, std::string_view pool) {
+  std::string_view last;
+  for (const Entry& entry : entries) {
+    if (!InRange(entry.name(), entry.name_length(), pool.size())) return Broken("a name is out of range");
+    const std::string_view name = pool.substr(entry.name(), entry.name_length());
+    if (!IsValidName(name)) return Broken("\"{}\" is no name", name);
+    if (name <= last) return Broken("\"{}\" does not come after \"{}\"", name, last);
+    last = name;
+  }
+  return Ok();
+}
+
+// Both indexes number their inodes breadth first: walking the directories by ordinal, and each one's entries in order,
+// an inode that is met for the first time is the next one. So if each name passes Visit, each directory passes Enter
+// before its names and Finish holds at the end, then every inode has a name, a directory exactly one, and no directory
+// is below itself.
+class BreadthFirst {
+ public:
+  explicit BreadthFirst(std::size_t inodes, std::size_t entries) : inodes_(inodes), entries_(entries) {}
+
+  // Directories own consecutive ranges of entries.
+  Status Enter(std::size_t directory, std::uint64_t first, std::uint64_t count) {
+    if (directory >= next_inode_) return Broken("it has no name");
+    if (first != next_entry_ || count > entries_ - first) return Broken("its entries are out of place");
+    next_entry_ += count;
+    return Ok();
+  }
+  Status Visit(std::uint64_t ordinal, bool is_directory) {
+    const bool is_new = ordinal == next_inode_;
+    if (ordinal == 0 || ordinal > next_inode_ || (is_directory && !is_new))
+      return Broken("names inode {} out of order", ordinal);
+    if (is_new) ++next_inode_;
+    return Ok();
+  }
+  Status Finish() const {
+    if (next_inode_ != inodes_) return Broken("inode {} has no name", next_inode_);
+    if (next_entry_ != entries_) return Broken("entry {} is in no directory", next_entry_);
+    return Ok();
+  }
+
+ private:
+  const std::size_t inodes_;
+  const std::size_t entries_;
+  std::size_t next_inode_ = 1;
+  std::size_t next_entry_ = 0;
+};
+
+}  // namespace varve

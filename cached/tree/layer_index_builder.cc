@@ -1,0 +1,510 @@
+#include "cached/tree/layer_index_builder.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <random>
+
+#include "cached/content/chunker.h"
+#include "cached/tree/layer_index.h"
+#include "cached/tree/ordinal_set.h"
+#include "cached/tree/path.h"
+#include "cached/tree/whiteout.h"
+
+// One layer's tar, entry by entry, into its index.
+//
+// The tar is a list of changes in an order that matters; the index is a tree in which it no longer does. What the order
+// decides inside the layer is decided here; what concerns the layers below is only noted (whiteout, opaque, implied, a
+// hard link to below), because the index of a layer must not depend on what it is stacked on: it is named by the diff
+// ID and shared by every image that has it.
+//
+// Three tables: names (directory, name -> what is there), inodes, and the pool of all strings. A name is found by hash,
+// so that an entry costs a few lookups wherever its directory was mentioned last. Removal is rare and cheap: a name is
+// pointed elsewhere, and the subtree below it, which no name leads to any more, stays behind when Finish walks the tree
+// from the root. That walk also gives inodes their final ordinals, breadth first, so that what is in one directory lies
+// together (and a check of the order proves that the directories are a tree: index_check.h).
+//
+// Not done: keeping each directory's names in a sorted container (a node of std::map costs more than all we keep of an
+// entry); sorting at the end by full path (the paths of a real image are five times the size of its names).
+namespace varve {
+namespace {
+
+constexpr std::uint32_t kRoot = 0;
+constexpr std::uint32_t kDirectoryMode = S_IFDIR | 0755;
+
+Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
+
+// The kernel's 32-bit form of st_rdev (new_encode_dev): 12 bits of major inside 20 of minor.
+Result<std::uint32_t> PackDevice(std::uint32_t major, std::uint32_t minor) {
+  if (major >= 1u << 12 || minor >= 1u << 20)
+    return Invalid(fmt::format("device {}:{} is beyond Linux's range", major, minor));
+  return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
+std::uint32_t FileTypeBits(EntryType type) {
+  switch (type) {
+    case EntryType::kFile:
+      return S_IFREG;
+    case EntryType::kSymlink:
+      return S_IFLNK;
+    case EntryType::kCharDevice:
+      return S_IFCHR;
+    case EntryType::kBlockDevice:
+      return S_IFBLK;
+    case EntryType::kDirectory:
+      return S_IFDIR;
+    case EntryType::kFifo:
+      return S_IFIFO;
+    case EntryType::kHardLink:
+      break;
+  }
+  VARVE_CHECK(false);
+}
+
+}  // namespace
+
+class LayerIndexBuilder::Tree {
+ public:
+  explicit Tree(const LayerLimits& limits) : limits_(limits), seed_(std::random_device()()) {
+    inodes_.push_back(ImpliedDirectory());
+  }
+
+  std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
+  Status Add(const Entry& entry, std::span<const FileExtent> extents);
+  Result<Bytes> Finish(const Digest& diff_id, std::uint64_t tar_bytes);
+
+ private:
+  enum class Target : std::uint8_t { kNothing, kInode, kLowerLink };
+  // One name of one directory. kNothing is there only for the whiteout of its name.
+  struct Name {
+    std::uint32_t directory;
+    std::uint32_t text;
+    std::uint32_t target = 0;
+    std::uint8_t text_length;
+    Target kind = Target::kNothing;
+    bool whiteout = false;
+  };
+
+  static fb::Inode ImpliedDirectory() { return {0, 0, 0, kDirectoryMode, 0, 0, 0, 0, 0, 0, 0, kInodeImplied}; }
+
+  // Reading the tree.
+  std::string_view Text(std::uint32_t first, std::uint32_t length) const {
+    return std::string_view(pool_).substr(first, length);
+  }
+  std::string_view Text(const Name& name) const { return Text(name.text, name.text_length); }
+  bool IsDirectory(const Name& name) const {
+    return name.kind == Target::kInode && S_ISDIR(inodes_[name.target].mode());
+  }
+  // Names that AUFS reserved are there for hard links to find, but no part of the layer.
+  bool IsLive(const Name& name) const { return !Text(name).starts_with(".wh."); }
+  std::uint64_t Hash(std::uint32_t directory, std::string_view text) const {
+    return XXH3_64bits_withSeed(text.data(), text.size(), seed_ ^ (std::uint64_t{directory} << 32));
+  }
+  const Name* Find(std::uint32_t directory, std::string_view text) const;
+  PathStep Step(std::uint32_t directory, std::string_view text) const;
+  Result<std::vector<ResolvedName>> Resolve(std::span<const std::string_view> names) const;
+
+  // Changing it.
+  Result<std::uint32_t> AddText(std::string_view text);
+  Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& xattrs);
+  Error TooMany() const;
+  Result<std::uint32_t> AddInode(const fb::Inode& inode);
+  Result<Name*> Make(std::uint32_t directory, std::string_view text);
+  Result<std::uint32_t> MakeDirectory(std::span<const std::string_view> names);
+  Status Put(const Entry& entry, std::span<const FileExtent> extents);
+  Status ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes);
+  Status PutInode(std::uint32_t directory, std::string_view text, const fb::Inode& inode);
+  Status PutHardLink(std::uint32_t directory, std::string_view text, std::string_view path);
+  Result<fb::Inode> MakeInode(const Entry& entry, std::span<const FileExtent> extents);
+  void SetContent(std::uint64_t size_bytes, std::span<const FileExtent> extents, fb::Inode& inode);
+
+  // Finishing.
+  struct Order {
+    std::vector<std::uint32_t> names;  // of directory d: names[first[d]] to names[first[d + 1]]
+    std::vector<std::uint32_t> first;
+    std::vector<std::uint32_t> inodes;    // final ordinal -> where it is in inodes_
+    std::vector<std::uint32_t> ordinals;  // the other way; kNoOrdinal for what was replaced
+    std::uint32_t entries = 0;
+
+    std::span<std::uint32_t> NamesOf(std::uint32_t directory) {
+      return std::span(names).subspan(first[directory], first[directory + 1] - first[directory]);
+    }
+  };
+  void MarkReplaced();
+  Order GroupNames() const;
+  Order Walk();
+  void WalkDirectory(std::uint32_t directory, Order& order);
+  fb::LayerEntry MakeEntry(const Name& name, const Order& order) const;
+
+  const LayerLimits limits_;
+  const std::uint64_t seed_;  // a tar made to collide in one process does not in the next
+  std::vector<Name> names_;
+  OrdinalSet names_by_text_;
+  std::vector<fb::Inode> inodes_;  // directories: first and count unused, nlink counted by Walk
+  std::vector<fb::Extent> extents_;
+  std::vector<fb::Chunk> chunks_;
+  OrdinalSet chunks_by_digest_;
+  std::vector<fb::XattrSet> xattr_sets_;
+  std::vector<std::uint64_t> xattr_set_hashes_;
+  OrdinalSet xattr_sets_by_hash_;
+  std::vector<fb::Xattr> xattrs_;
+  std::vector<fb::PoolRange> lower_links_;
+  std::string pool_;
+};
+
+std::uint32_t LayerIndexBuilder::Tree::AddChunk(const Digest& sha256, std::uint32_t raw_length) {
+  VARVE_CHECK(raw_length > 0 && raw_length <= kChunkBytesMax);
+  const DigestHash hash;
+  const auto equal = [&](std::uint32_t i) { return DigestOf(chunks_[i].sha256()) == sha256; };
+  const std::uint32_t known = chunks_by_digest_.Find(hash(sha256), equal);
+  if (known != kNoOrdinal) return known;
+  chunks_.emplace_back(HashOf(sha256), raw_length);
+  const auto added = static_cast<std::uint32_t>(chunks_.size() - 1);
+  chunks_by_digest_.Insert(added, [&](std::uint32_t i) { return hash(DigestOf(chunks_[i].sha256())); });
+  return added;
+}
+
+const LayerIndexBuilder::Tree::Name* LayerIndexBuilder::Tree::Find(std::uint32_t directory,
+                                                                   std::string_view text) const {
+  const std::uint32_t found = names_by_text_.Find(Hash(directory, text), [&](std::uint32_t i) {
+    return names_[i].directory == directory && Text(names_[i]) == text;
+  });
+  return found == kNoOrdinal ? nullptr : &names_[found];
+}
+
+PathStep LayerIndexBuilder::Tree::Step(std::uint32_t directory, std::string_view text) const {
+  const Name* name = Find(directory, text);
+  if (name == nullptr || name->kind == Target::kNothing) return {};
+  if (name->kind == Target::kLowerLink) return {.kind = PathStep::Kind::kOther};
+  const fb::Inode& inode = inodes_[name->target];
+  if (S_ISDIR(inode.mode())) return {.kind = PathStep::Kind::kDirectory, .directory = name->target};
+  if (S_ISLNK(inode.mode())) return {.kind = PathStep::Kind::kSymlink, .target = Text(inode.first(), inode.count())};
+  return {.kind = PathStep::Kind::kOther};
+}
+
+Result<std::uint32_t> LayerIndexBuilder::Tree::AddText(std::string_view text) {
+  if (text.size() > limits_.pool_bytes_max - pool_.size()) {
+    return Error(Code::kResourceExhausted, fmt::format("the layer's names, link targets and xattrs exceed {}",
+                                                       HumanSize(limits_.pool_bytes_max)));
+  }
+  pool_ += text;
+  return static_cast<std::uint32_t>(pool_.size() - text.size());
+}
+
+// The xattr_set of an inode: most layers have one or two different ones.
+Result<std::uint32_t> LayerIndexBuilder::Tree::AddXattrs(const std::map<std::string, std::string>& xattrs) {
+  if (xattrs.empty()) return 0;
+  std::uint64_t hash = seed_;
+  for (const auto& [name, value] : xattrs) {
+    if (!IsValidXattr(name, value)) return Invalid(fmt::format("xattr \"{}\" of {} bytes", name, value.size()));
+    hash = XXH3_64bits_withSeed(name.data(), name.size(), hash);
+    hash = XXH3_64bits_withSeed(value.data(), value.size(), hash);
+  }
+  const auto equal = [&](std::uint32_t i) {
+    const auto set = std::span(xattrs_).subspan(xattr_sets_[i].first(), xattr_sets_[i].count());
+    return std::ranges::equal(set, xattrs, [&](const fb::Xattr& a, const auto& b) {
+      return Text(a.name(), a.name_length()) == b.first && Text(a.value(), a.value_length()) == b.second;
+    });
+  };
+  const std::uint32_t known = xattr_sets_by_hash_.Find(hash, equal);
+  if (known != kNoOrdinal) return known + 1;
+  xattr_sets_.emplace_back(static_cast<std::uint32_t>(xattrs_.size()), static_cast<std::uint32_t>(xattrs.size()));
+  for (const auto& [name, value] : xattrs) {
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t name_at, AddText(name));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t value_at, AddText(value));
+    xattrs_.emplace_back(name_at, value_at, static_cast<std::uint32_t>(name.size()),
+                         static_cast<std::uint32_t>(value.size()));
+  }
+  xattr_set_hashes_.push_back(hash);
+  const auto added = static_cast<std::uint32_t>(xattr_sets_.size() - 1);
+  xattr_sets_by_hash_.Insert(added, [&](std::uint32_t i) { return xattr_set_hashes_[i]; });
+  return added + 1;
+}
+
+Error LayerIndexBuilder::Tree::TooMany() const {
+  return Error(Code::kResourceExhausted, fmt::format("the layer has more than {} entries", limits_.entries_max));
+}
+
+Result<std::uint32_t> LayerIndexBuilder::Tree::AddInode(const fb::Inode& inode) {
+  if (inodes_.size() > limits_.entries_max) return TooMany();
+  inodes_.push_back(inode);
+  return static_cast<std::uint32_t>(inodes_.size() - 1);
+}
+
+// The name, new if need be; good until the next call.
+Result<LayerIndexBuilder::Tree::Name*> LayerIndexBuilder::Tree::Make(std::uint32_t directory, std::string_view text) {
+  if (const Name* name = Find(directory, text); name != nullptr) return const_cast<Name*>(name);
+  if (names_.size() >= limits_.entries_max) return TooMany();
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(text));
+  names_.push_back({.directory = directory, .text = at, .text_length = static_cast<std::uint8_t>(text.size())});
+  const auto hash = [&](std::uint32_t i) { return Hash(names_[i].directory, Text(names_[i])); };
+  names_by_text_.Insert(static_cast<std::uint32_t>(names_.size() - 1), hash);
+  return &names_.back();
+}
+
+Result<std::vector<ResolvedName>> LayerIndexBuilder::Tree::Resolve(std::span<const std::string_view> names) const {
+  return ResolveDirectory(kRoot, names,
+                          [this](std::uint32_t directory, std::string_view text) { return Step(directory, text); });
+}
+
+Result<std::uint32_t> LayerIndexBuilder::Tree::MakeDirectory(std::span<const std::string_view> names) {
+  VARVE_ASSIGN_OR_RETURN(const auto path, Resolve(names));
+  std::uint32_t directory = kRoot;
+  std::vector<std::string> missing;  // copies: they may be views of the pool, which grows
+  for (const ResolvedName& name : path) {
+    if (name.directory == kMissingDirectory) {
+      missing.emplace_back(name.name);
+    } else {
+      directory = name.directory;
+    }
+  }
+  for (const std::string& text : missing) {
+    VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
+    VARVE_ASSIGN_OR_RETURN(directory, AddInode(ImpliedDirectory()));
+    name->kind = Target::kInode;
+    name->target = directory;
+  }
+  return directory;
+}
+
+Status LayerIndexBuilder::Tree::Add(const Entry& entry, std::span<const FileExtent> extents) {
+  return Put(entry, extents).In(fmt::format("entry \"{}\"", entry.path));
+}
+
+Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExtent> extents) {
+  VARVE_ASSIGN_OR_RETURN(const auto names, SplitPath(entry.path));
+  if (names.empty()) {
+    if (entry.type != EntryType::kDirectory) return Invalid("the root can only be a directory");
+    VARVE_ASSIGN_OR_RETURN(const fb::Inode root, MakeInode(entry, extents));
+    return ReplaceDirectory(kRoot, root);
+  }
+  const std::string_view text = names.back();
+  const auto parents = std::span(names).first(names.size() - 1);
+  for (const std::string_view parent : parents) {
+    VARVE_ASSIGN_OR_RETURN(const Whiteout whiteout, ParseWhiteout(parent));
+    if (whiteout.kind == Whiteout::Kind::kName || whiteout.kind == Whiteout::Kind::kOpaque)
+      return Invalid("lies below a whiteout");
+  }
+  VARVE_ASSIGN_OR_RETURN(const Whiteout whiteout, ParseWhiteout(text));
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t directory, MakeDirectory(parents));
+  if (whiteout.kind == Whiteout::Kind::kOpaque) {
+    inodes_[directory].mutate_flags(inodes_[directory].flags() | kInodeOpaque);
+    return Ok();
+  }
+  if (whiteout.kind == Whiteout::Kind::kName) {
+    VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, whiteout.hidden));
+    name->whiteout = true;
+    return Ok();
+  }
+  if (entry.type == EntryType::kHardLink) return PutHardLink(directory, text, entry.link_target);
+  VARVE_ASSIGN_OR_RETURN(const fb::Inode inode, MakeInode(entry, extents));
+  return PutInode(directory, text, inode);
+}
+
+// A directory's new attributes; what is in it, and whether it is opaque, stays.
+Status LayerIndexBuilder::Tree::ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes) {
+  attributes.mutate_flags(inodes_[ordinal].flags() & kInodeOpaque);
+  inodes_[ordinal] = attributes;
+  return Ok();
+}
+
+Status LayerIndexBuilder::Tree::PutInode(std::uint32_t directory, std::string_view text, const fb::Inode& inode) {
+  VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
+  if (S_ISDIR(inode.mode()) && IsDirectory(*name)) return ReplaceDirectory(name->target, inode);
+  VARVE_ASSIGN_OR_RETURN(name->target, AddInode(inode));
+  name->kind = Target::kInode;
+  return Ok();
+}
+
+// The link's own attributes are ignored: the inode has some already, and well-made tars repeat them.
+Status LayerIndexBuilder::Tree::PutHardLink(std::uint32_t directory, std::string_view text, std::string_view path) {
+  const auto context = [&] { return fmt::format("hard link to \"{}\"", path); };
+  VARVE_ASSIGN_OR_RETURN(const auto names, SplitPath(path).In(context()));
+  if (names.empty()) return Invalid("a hard link to the root");
+  VARVE_ASSIGN_OR_RETURN(const auto parents, Resolve(std::span(names).first(names.size() - 1)).In(context()));
+  const std::uint32_t parent = parents.empty() ? kRoot : parents.back().directory;
+  const Name* const found = parent == kMissingDirectory ? nullptr : Find(parent, names.back());
+  Name joined{};
+  if (found != nullptr && found->kind != Target::kNothing) {
+    if (IsDirectory(*found)) return Invalid(context() + ": is a directory");
+    joined = *found;
+  } else {
+    const std::string normal = fmt::format("{}", fmt::join(names, "/"));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(normal));
+    joined.kind = Target::kLowerLink;
+    joined.target = static_cast<std::uint32_t>(lower_links_.size());
+    lower_links_.emplace_back(at, static_cast<std::uint32_t>(normal.size()));
+  }
+  VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
+  name->kind = joined.kind;
+  name->target = joined.target;
+  return Ok();
+}
+
+Result<fb::Inode> LayerIndexBuilder::Tree::MakeInode(const Entry& entry, std::span<const FileExtent> extents) {
+  constexpr std::uint32_t kPermissions = 07777;
+  if (entry.mtime_nanoseconds >= 1'000'000'000) return Invalid(fmt::format("{} nanoseconds", entry.mtime_nanoseconds));
+  fb::Inode inode;
+  inode.mutate_mode(FileTypeBits(entry.type) | (entry.mode & kPermissions));
+  inode.mutate_uid(entry.uid);
+  inode.mutate_gid(entry.gid);
+  inode.mutate_mtime_seconds(entry.mtime_seconds);
+  inode.mutate_mtime_nanoseconds(entry.mtime_nanoseconds);
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t xattr_set, AddXattrs(entry.xattrs));
+  inode.mutate_xattr_set(xattr_set);
+  if (entry.type == EntryType::kFile) SetContent(entry.size_bytes, extents, inode);
+  if (entry.type == EntryType::kCharDevice || entry.type == EntryType::kBlockDevice) {
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t device, PackDevice(entry.device_major, entry.device_minor));
+    inode.mutate_device(device);
+  }
+  if (entry.type == EntryType::kSymlink) {
+    const std::string& target = entry.link_target;
+    if (target.empty() || target.size() > kSymlinkTargetBytesMax || target.find('\0') != target.npos) {
+      return Invalid(fmt::format("a symlink with a target of {} bytes, 1 to {} allowed and no NUL", target.size(),
+                                 kSymlinkTargetBytesMax));
+    }
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(target));
+    inode.mutate_first(at);
+    inode.mutate_count(static_cast<std::uint32_t>(target.size()));
+    inode.mutate_size(target.size());
+  }
+  return inode;
+}
+
+void LayerIndexBuilder::Tree::SetContent(std::uint64_t size_bytes, std::span<const FileExtent> extents,
+                                         fb::Inode& inode) {
+  std::uint64_t end = 0;
+  for (const FileExtent& extent : extents) {
+    VARVE_CHECK(extent.chunk < chunks_.size() && extent.length == chunks_[extent.chunk].raw_length());
+    VARVE_CHECK(extent.offset >= end && extent.offset <= size_bytes && extent.length <= size_bytes - extent.offset);
+    end = extent.offset + extent.length;
+  }
+  inode.mutate_size(size_bytes);
+  if (extents.size() == 1 && extents[0].length == size_bytes) {
+    inode.mutate_flags(kInodeOneChunk);
+    inode.mutate_first(extents[0].chunk);
+    return;
+  }
+  inode.mutate_first(static_cast<std::uint32_t>(extents_.size()));
+  inode.mutate_count(static_cast<std::uint32_t>(extents.size()));
+  for (const FileExtent& extent : extents) extents_.emplace_back(extent.offset, extent.chunk, extent.length);
+}
+
+// A directory beside a whiteout of its name is this layer's own, even if only implied, and hides what is below
+// (whiteout.cc).
+void LayerIndexBuilder::Tree::MarkReplaced() {
+  for (const Name& name : names_) {
+    if (!name.whiteout || !IsDirectory(name)) continue;
+    fb::Inode& directory = inodes_[name.target];
+    directory.mutate_flags((directory.flags() & ~kInodeImplied) | kInodeOpaque);
+  }
+}
+
+// Every directory's names, unsorted, by counting.
+LayerIndexBuilder::Tree::Order LayerIndexBuilder::Tree::GroupNames() const {
+  Order order;
+  order.first.resize(inodes_.size() + 1);
+  for (const Name& name : names_) ++order.first[name.directory + 1];
+  for (std::size_t i = 1; i < order.first.size(); ++i) order.first[i] += order.first[i - 1];
+  std::vector<std::uint32_t> next = order.first;
+  order.names.resize(names_.size());
+  for (std::uint32_t i = 0; i < names_.size(); ++i) order.names[next[names_[i].directory]++] = i;
+  return order;
+}
+
+LayerIndexBuilder::Tree::Order LayerIndexBuilder::Tree::Walk() {
+  Order order = GroupNames();
+  order.ordinals.assign(inodes_.size(), kNoOrdinal);
+  order.ordinals[kRoot] = 0;
+  order.inodes.push_back(kRoot);
+  for (std::size_t i = 0; i < order.inodes.size(); ++i) {
+    if (S_ISDIR(inodes_[order.inodes[i]].mode())) WalkDirectory(order.inodes[i], order);
+  }
+  return order;
+}
+
+void LayerIndexBuilder::Tree::WalkDirectory(std::uint32_t directory, Order& order) {
+  const auto names = order.NamesOf(directory);
+  std::ranges::sort(names, {}, [this](std::uint32_t i) { return Text(names_[i]); });
+  inodes_[directory].mutate_first(order.entries);
+  std::uint32_t subdirectories = 0;
+  for (const std::uint32_t i : names) {
+    const Name& name = names_[i];
+    if (!IsLive(name)) continue;
+    ++order.entries;
+    if (name.kind != Target::kInode) continue;
+    if (order.ordinals[name.target] == kNoOrdinal) {
+      order.ordinals[name.target] = static_cast<std::uint32_t>(order.inodes.size());
+      order.inodes.push_back(name.target);
+    }
+    fb::Inode& inode = inodes_[name.target];
+    if (S_ISDIR(inode.mode())) {
+      ++subdirectories;
+    } else {
+      inode.mutate_nlink(inode.nlink() + 1);
+    }
+  }
+  inodes_[directory].mutate_count(order.entries - inodes_[directory].first());
+  inodes_[directory].mutate_nlink(2 + subdirectories);
+}
+
+fb::LayerEntry LayerIndexBuilder::Tree::MakeEntry(const Name& name, const Order& order) const {
+  const auto make = [&](LayerEntryKind kind, std::uint32_t target) {
+    return fb::LayerEntry(name.text, target, name.text_length, static_cast<std::uint8_t>(kind), 0);
+  };
+  if (name.kind == Target::kNothing) return make(LayerEntryKind::kWhiteout, 0);
+  if (name.kind == Target::kLowerLink) return make(LayerEntryKind::kLowerLink, name.target);
+  return make(LayerEntryKind::kInode, order.ordinals[name.target]);
+}
+
+Result<Bytes> LayerIndexBuilder::Tree::Finish(const Digest& diff_id, std::uint64_t tar_bytes) {
+  MarkReplaced();
+  Order order = Walk();
+  const auto bytes_of = [](const auto& items) { return std::as_bytes(std::span(items)).size(); };
+  VARVE_ASSIGN_OR_RETURN(
+      const auto writer,
+      IndexFileWriter::Create(order.inodes.size() * sizeof(fb::Inode) + order.entries * sizeof(fb::LayerEntry) +
+                              bytes_of(extents_) + bytes_of(chunks_) + bytes_of(xattr_sets_) + bytes_of(xattrs_) +
+                              bytes_of(lower_links_) + pool_.size()));
+  const auto pool = writer->buffer().CreateVector(reinterpret_cast<const std::uint8_t*>(pool_.data()), pool_.size());
+  const auto inodes = writer->AddStructs<fb::Inode>(order.inodes.size());
+  const auto entries = writer->AddStructs<fb::LayerEntry>(order.entries);
+  auto entry = entries.items.begin();
+  for (std::size_t i = 0; i < order.inodes.size(); ++i) {
+    const fb::Inode& inode = inodes.items[i] = inodes_[order.inodes[i]];
+    if (!S_ISDIR(inode.mode())) continue;
+    for (const std::uint32_t name : order.NamesOf(order.inodes[i])) {
+      if (IsLive(names_[name])) *entry++ = MakeEntry(names_[name], order);
+    }
+  }
+  const auto extents = writer->AddStructs<fb::Extent>(extents_);
+  const auto chunks = writer->AddStructs<fb::Chunk>(chunks_);
+  const auto xattr_sets = writer->AddStructs<fb::XattrSet>(xattr_sets_);
+  const auto xattrs = writer->AddStructs<fb::Xattr>(xattrs_);
+  const auto lower_links = writer->AddStructs<fb::PoolRange>(lower_links_);
+  const fb::Hash name = HashOf(diff_id);
+  const auto table = fb::CreateLayerIndex(writer->buffer(), &name, tar_bytes, inodes.offset, entries.offset, extents,
+                                          chunks, xattr_sets, xattrs, lower_links, pool);
+  return writer->Finish(IndexKind::kLayer, diff_id, table);
+}
+
+LayerIndexBuilder::LayerIndexBuilder(const LayerLimits& limits) : tree_(std::make_unique<Tree>(limits)) {}
+LayerIndexBuilder::~LayerIndexBuilder() = default;
+LayerIndexBuilder::LayerIndexBuilder(LayerIndexBuilder&&) noexcept = default;
+
+std::uint32_t LayerIndexBuilder::AddChunk(const Digest& sha256, std::uint32_t raw_length) {
+  return tree_->AddChunk(sha256, raw_length);
+}
+
+Status LayerIndexBuilder::Add(const Entry& entry, std::span<const FileExtent> extents) {
+  return tree_->Add(entry, extents);
+}
+
+Result<Bytes> LayerIndexBuilder::Finish(const Digest& diff_id, std::uint64_t tar_bytes) {
+  const auto tree = std::move(tree_);
+  return tree->Finish(diff_id, tar_bytes);
+}
+
+}  // namespace varve

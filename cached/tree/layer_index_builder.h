@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "cached/base/bytes.h"
+#include "cached/content/digest.h"
+#include "cached/tree/entry.h"
+
+namespace varve {
+
+struct LayerLimits {
+  std::uint32_t entries_max = 10'000'000;   // implied directories too
+  std::uint32_t pool_bytes_max = 1u << 30;  // names, targets, xattrs
+};
+
+// One stretch of a file's content: all of chunk `chunk`, at `offset` of the file.
+struct FileExtent {
+  std::uint64_t offset;
+  std::uint32_t chunk;
+  std::uint32_t length;
+};
+
+// Turns the entries of one layer's tar, in tar order, into a layer index. Applies what the order decides (a later entry
+// replaces an earlier one of the same path, directories merge, hard links join) and OCI's whiteout names; what depends
+// on lower layers is left to the merge. Not thread-safe. Memory: about 150 bytes an entry beside its names.
+class LayerIndexBuilder {
+ public:
+  explicit LayerIndexBuilder(const LayerLimits& limits);
+  ~LayerIndexBuilder();
+  LayerIndexBuilder(LayerIndexBuilder&&) noexcept;
+
+  // The ordinal of the chunk: a new one, or that of an equal chunk that this layer has already.
+  std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
+
+  // kInvalidArgument, naming the entry, for a path that leaves the root ("..", never followed out), an invalid whiteout
+  // or a name over 255 bytes; kResourceExhausted for a limit passed. `extents` are sorted and lie inside the file.
+  Status Add(const Entry& entry, std::span<const FileExtent> extents);
+
+  // The file image of the index: envelope and FlatBuffer. The builder is empty after it.
+  Result<Bytes> Finish(const Digest& diff_id, std::uint64_t tar_bytes);
+
+ private:
+  class Tree;
+  std::unique_ptr<Tree> tree_;
+};
+
+}  // namespace varve

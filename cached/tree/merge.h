@@ -1,0 +1,17 @@
+#pragma once
+
+#include <span>
+
+#include "cached/base/bytes.h"
+#include "cached/content/digest.h"
+#include "cached/tree/layer_index.h"
+
+namespace varve {
+
+// The image index of a stack of layers, lowest first: a pure function, applied one layer at a time (chain n =
+// merge(chain n - 1, layer n)); the essay is in merge.cc. kInvalidArgument, naming the layer and path, for a hard link
+// to nothing, a path through something that is not a directory, or a symlink loop on the way to an entry. Result: the
+// file image, envelope and FlatBuffer.
+Result<Bytes> MergeLayers(std::span<const LayerIndex> layers);
+
+}  // namespace varve
