@@ -1,0 +1,252 @@
+// Mark and sweep over a store that is in use.
+//
+//   1. Images go: those without a name, or all that nobody uses. Their manifests and names are erased.
+//   2. A journal checkpoint makes older journals void.
+//   3. Mark: what the remaining manifests, served images and open sessions need: image indexes, layers, their chunks.
+//   4. Layers, image indexes and blobs that were not marked are erased.
+//   5. Packs with enough dead bytes are rewritten (pack_rewriter.h), wholly dead ones are dropped.
+//
+// Nobody is stopped. A chunk or layer that is looked up after the mark began is kept by the write barrier; one that the
+// collector has condemned is a miss from that moment on and is written anew (lease_table.h); and each erasure applies
+// only if the record is still the one that was judged (Committer::Move). Packs that are leased, or hold frames which no
+// commit has made durable, are left out.
+//
+// Cost: marked chunks are kept as eight bytes of their digest, sorted: 8 MB a million. Two digests that share them keep
+// each other's garbage, never lose anything. The frames of packs that are rewritten are read and written once.
+
+#include "cached/store/collector.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "cached/base/log.h"
+#include "cached/store/pack_rewriter.h"
+
+namespace varve {
+namespace {
+
+// Packs that are rewritten in one commit: bounds the memory for their placements.
+constexpr std::size_t kPacksPerRewrite = 8;
+
+class Collection {
+ public:
+  Collection(Store& store, const CollectOptions& options) : store_(store), options_(options) {
+    const std::vector<Digest> held = store_.leases().BeginCollection();
+    held_.insert(held.begin(), held.end());
+  }
+  ~Collection() { store_.leases().EndCollection(); }
+
+  Result<CollectOutcome> Run() {
+    VARVE_RETURN_IF_ERROR(EraseImages());
+    VARVE_ASSIGN_OR_RETURN(const std::uint64_t journal, store_.CheckpointJournal());
+    VARVE_RETURN_IF_ERROR(Mark());
+    VARVE_RETURN_IF_ERROR(EraseRecords());
+    VARVE_RETURN_IF_ERROR(RewritePacks(journal));
+    VARVE_RETURN_IF_ERROR(store_.index_files().Sweep(IndexFiles::Tables::kKeep));
+    VARVE_RETURN_IF_ERROR(store_.database().Compact());
+    return std::move(outcome_);
+  }
+
+ private:
+  Status EraseImages();
+  Status Mark();
+  Status MarkLayer(const Digest& diff_id);
+  Status EraseRecords();
+  Status EraseUnmarked(Column column, const std::unordered_set<Digest>& marked, Committer::Batch& batch);
+  Status FindLiveFrames();
+  void AddFrames(const store::Parts& parts);
+  Result<std::vector<PackId>> ChoosePacks();
+  Status RewritePacks(std::uint64_t first_journal);
+  bool ChunkIsLive(std::string_view key) const;
+
+  Store& store_;
+  const CollectOptions& options_;
+  CollectOutcome outcome_;
+  std::unordered_set<Digest> held_;
+  std::unordered_set<Digest> layers_;
+  std::unordered_set<Digest> images_;
+  std::vector<std::uint64_t> chunks_;  // first eight bytes of each live chunk's digest, sorted
+  LiveFrames frames_;
+};
+
+template <class Record>
+Result<Record> Parse(std::string_view value) {
+  Record record;
+  if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+    return Error(Code::kDataLoss, "a record of the index does not parse; run: varve store rebuild-index");
+  }
+  return record;
+}
+
+Status Collection::EraseImages() {
+  std::unordered_set<std::string> in_use;
+  for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
+  std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>> names;  // manifest → its references
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
+        VARVE_ASSIGN_OR_RETURN(const store::Ref ref, Parse<store::Ref>(value));
+        names[ref.manifest_digest()].emplace_back(key, value);
+        return Ok();
+      }));
+  Committer::Batch batch;
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
+        VARVE_ASSIGN_OR_RETURN(const store::Manifest manifest, Parse<store::Manifest>(value));
+        const auto named = names.find(std::string(key));
+        const bool used = in_use.contains(manifest.chain_id());
+        const bool goes = named == names.end() ? !used : options_.images == CollectOptions::Images::kUnused && !used;
+        if (!goes) return Ok();
+        batch.moves.push_back({Column::kManifest, std::string(key), std::string(value), std::nullopt});
+        if (named != names.end()) {
+          for (const auto& [name, record] : named->second)
+            batch.moves.push_back({Column::kRef, name, record, std::nullopt});
+        }
+        VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(manifest.config_digest())));
+        outcome_.deleted_configs.push_back(config);
+        return Ok();
+      }));
+  return store_.committer().Commit(std::move(batch));
+}
+
+Status Collection::MarkLayer(const Digest& diff_id) {
+  if (!layers_.insert(diff_id).second) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store_.index_files().OpenLayer(diff_id));
+  for (const fb::Chunk& chunk : layer.index.chunks()) {
+    chunks_.push_back(LoadLittle<std::uint64_t>(reinterpret_cast<const std::byte*>(chunk.sha256().bytes()->Data())));
+  }
+  return Ok();
+}
+
+Status Collection::Mark() {
+  std::vector<Digest> layers;
+  const auto add_image = [&](std::string_view chain_id, const auto& diff_ids) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest image, Digest::FromBytes(AsBytes(chain_id)));
+    images_.insert(image);
+    for (const std::string& diff_id : diff_ids) {
+      VARVE_ASSIGN_OR_RETURN(const Digest layer, Digest::FromBytes(AsBytes(diff_id)));
+      layers.push_back(layer);
+    }
+    return Ok();
+  };
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kManifest, [&](std::string_view, std::string_view value) -> Status {
+        VARVE_ASSIGN_OR_RETURN(const store::Manifest manifest, Parse<store::Manifest>(value));
+        return add_image(manifest.chain_id(), manifest.diff_ids());
+      }));
+  std::unordered_set<std::string> in_use;
+  for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kImage, [&](std::string_view key, std::string_view value) -> Status {
+        VARVE_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromBytes(AsBytes(key)));
+        if (!in_use.contains(std::string(key)) && !held_.contains(chain_id)) return Ok();
+        VARVE_ASSIGN_OR_RETURN(const store::Image image, Parse<store::Image>(value));
+        return add_image(key, image.diff_ids());
+      }));
+  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
+    if (held_.contains(diff_id)) layers.push_back(diff_id);
+    return Ok();
+  }));
+  for (const Digest& layer : layers) VARVE_RETURN_IF_ERROR(MarkLayer(layer));
+  for (const Digest& digest : held_) chunks_.push_back(LoadLittle<std::uint64_t>(digest.bytes.data()));
+  std::sort(chunks_.begin(), chunks_.end());
+  return Ok();
+}
+
+bool Collection::ChunkIsLive(std::string_view key) const {
+  return std::binary_search(chunks_.begin(), chunks_.end(), LoadLittle<std::uint64_t>(AsBytes(key).data()));
+}
+
+Status Collection::EraseUnmarked(Column column, const std::unordered_set<Digest>& marked, Committer::Batch& batch) {
+  return store_.database().Scan(column, [&](std::string_view key, std::string_view value) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+    if (marked.contains(digest) || store_.leases().Condemn(std::span(&digest, 1)).empty()) return Ok();
+    batch.moves.push_back({column, std::string(key), std::string(value), std::nullopt});
+    return Ok();
+  });
+}
+
+Status Collection::EraseRecords() {
+  Committer::Batch batch;
+  VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kLayer, layers_, batch));
+  VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kImage, images_, batch));
+  VARVE_RETURN_IF_ERROR(store_.committer().Commit(std::move(batch)));
+  Committer::Batch blobs;
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {
+        VARVE_ASSIGN_OR_RETURN(const store::Blob blob, Parse<store::Blob>(value));
+        VARVE_ASSIGN_OR_RETURN(const auto layer, store_.database().Get(Column::kLayer, blob.diff_id()));
+        if (!layer) blobs.moves.push_back({Column::kBlob, std::string(key), std::string(value), std::nullopt});
+        return Ok();
+      }));
+  return store_.committer().Commit(std::move(blobs));
+}
+
+void Collection::AddFrames(const store::Parts& parts) {
+  for (const store::Placement& placement : parts.parts())
+    frames_[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
+}
+
+Status Collection::FindLiveFrames() {
+  frames_.clear();
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kChunk, [&](std::string_view key, std::string_view value) -> Status {
+        if (!ChunkIsLive(key)) return Ok();
+        VARVE_ASSIGN_OR_RETURN(const store::Placement placement, Parse<store::Placement>(value));
+        frames_[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
+        return Ok();
+      }));
+  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kLayer, [&](std::string_view, std::string_view value) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const store::Layer layer, Parse<store::Layer>(value));
+    AddFrames(layer.index());
+    AddFrames(layer.recipe());
+    return Ok();
+  }));
+  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kImage, [&](std::string_view, std::string_view value) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const store::Image image, Parse<store::Image>(value));
+    AddFrames(image.index());
+    return Ok();
+  }));
+  return store_.database().Scan(Column::kManifest, [&](std::string_view, std::string_view value) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const store::Manifest manifest, Parse<store::Manifest>(value));
+    AddFrames(manifest.manifest());
+    AddFrames(manifest.config());
+    return Ok();
+  });
+}
+
+// The packs with enough dead bytes, sealed. Frames are looked for again afterwards: only then nothing more can come
+// into these packs.
+Result<std::vector<PackId>> Collection::ChoosePacks() {
+  VARVE_RETURN_IF_ERROR(FindLiveFrames());
+  VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(store_.database()));
+  std::vector<PackId> chosen;
+  for (const auto& [pack, bytes] : durable) {
+    std::uint64_t live = 0;
+    for (const auto& [offset, length] : frames_[pack]) live += length;
+    const auto dead = static_cast<double>(bytes - std::min(bytes, live));
+    if (dead < options_.dead_fraction_min * static_cast<double>(bytes)) continue;
+    if (store_.packs().Seal(pack) && !store_.committer().HasPendingIn(pack)) chosen.push_back(pack);
+  }
+  VARVE_RETURN_IF_ERROR(FindLiveFrames());
+  return chosen;
+}
+
+Status Collection::RewritePacks(std::uint64_t first_journal) {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<PackId> chosen, ChoosePacks());
+  const std::vector<Digest> layers(layers_.begin(), layers_.end());
+  PackRewriter rewriter(store_, frames_, layers, first_journal, options_.close_packs);
+  for (std::size_t first = 0; first < chosen.size(); first += kPacksPerRewrite) {
+    VARVE_RETURN_IF_ERROR(
+        rewriter.Rewrite(std::span(chosen).subspan(first, std::min(kPacksPerRewrite, chosen.size() - first))));
+  }
+  outcome_.packs_dropped = rewriter.packs_dropped();
+  outcome_.frames_moved = rewriter.frames_moved();
+  return Ok();
+}
+
+}  // namespace
+
+Result<CollectOutcome> Collect(Store& store, const CollectOptions& options) { return Collection(store, options).Run(); }
+
+}  // namespace varve

@@ -1,0 +1,132 @@
+#include "cached/store/index_files.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cached/base/log.h"
+#include "cached/pack/pack_reader.h"
+
+namespace varve {
+
+IndexFiles::IndexFiles(Fs& fs, const RootPaths& paths, const Database& database)
+    : fs_(fs), paths_(paths), database_(database) {}
+
+Status IndexFiles::WriteFile(const std::string& path, ByteSpan bytes) {
+  const std::string temporary = path + ".new";
+  VARVE_ASSIGN_OR_RETURN(const auto file, fs_.Open(temporary, OpenMode::kCreateTruncate));
+  VARVE_RETURN_IF_ERROR(file->WriteAt(0, bytes));
+  return fs_.Rename(temporary, path);
+}
+
+Status IndexFiles::WriteLayer(const Digest& diff_id, ByteSpan index_file, std::span<const std::uint64_t> locators) {
+  VARVE_RETURN_IF_ERROR(WriteFile(paths_.layer_index(diff_id.hex()), index_file));
+  return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, locators);
+}
+
+Status IndexFiles::WriteImage(const ChainId& chain_id, ByteSpan index_file) {
+  return WriteFile(paths_.image_index(chain_id.hex()), index_file);
+}
+
+Result<MappedLayer> IndexFiles::MapLayer(const Digest& diff_id) const {
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.layer_index(diff_id.hex())));
+  VARVE_ASSIGN_OR_RETURN(LayerIndex index, LayerIndex::Open(file.bytes(), diff_id, IndexCheck::kChecksum));
+  return MappedLayer{std::move(file), std::move(index)};
+}
+
+Result<MappedImage> IndexFiles::MapImage(const ChainId& chain_id) const {
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.image_index(chain_id.hex())));
+  VARVE_ASSIGN_OR_RETURN(ImageIndex index, ImageIndex::Open(file.bytes(), chain_id, IndexCheck::kChecksum));
+  return MappedImage{std::move(file), std::move(index)};
+}
+
+Result<MappedLayer> IndexFiles::OpenLayer(const Digest& diff_id) {
+  auto mapped = MapLayer(diff_id);
+  if (mapped.ok()) return mapped;
+  VARVE_ASSIGN_OR_RETURN(const auto record, GetRecord<store::Layer>(database_, Column::kLayer, KeyOf(diff_id)));
+  if (!record) return Error(Code::kNotFound, "layer " + diff_id.ToString() + ": not stored");
+  LogWarning("{}; writing it anew from the packs", mapped.error().message());
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadParts(record->index()).In("layer index " + diff_id.ToString()));
+  VARVE_RETURN_IF_ERROR(WriteFile(paths_.layer_index(diff_id.hex()), bytes));
+  return MapLayer(diff_id);
+}
+
+Result<MappedImage> IndexFiles::OpenImage(const ChainId& chain_id) {
+  auto mapped = MapImage(chain_id);
+  if (mapped.ok()) return mapped;
+  VARVE_ASSIGN_OR_RETURN(const auto record, GetRecord<store::Image>(database_, Column::kImage, KeyOf(chain_id.digest)));
+  if (!record) return Error(Code::kNotFound, "image index " + chain_id.hex() + ": not stored");
+  LogWarning("{}; writing it anew from the packs", mapped.error().message());
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadParts(record->index()).In("image index " + chain_id.hex()));
+  VARVE_RETURN_IF_ERROR(WriteImage(chain_id, bytes));
+  return MapImage(chain_id);
+}
+
+Result<LocatorTable> IndexFiles::OpenLocators(const MappedLayer& layer, LocatorTable::Access access) {
+  const Digest diff_id = layer.index.diff_id();
+  const std::string path = paths_.locators(diff_id.hex());
+  auto table = LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
+  if (table.ok()) return table;
+  VARVE_RETURN_IF_ERROR(WriteLocators(layer));
+  return LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
+}
+
+Status IndexFiles::WriteLocators(const MappedLayer& layer) {
+  constexpr std::size_t kBatch = 1024;
+  std::vector<std::uint64_t> words;
+  const auto chunks = layer.index.chunks();
+  for (std::size_t first = 0; first < chunks.size(); first += kBatch) {
+    std::vector<std::string_view> keys;
+    for (const fb::Chunk& chunk : chunks.subspan(first, std::min(kBatch, chunks.size() - first))) {
+      keys.emplace_back(reinterpret_cast<const char*>(chunk.sha256().bytes()->Data()), 32);
+    }
+    VARVE_ASSIGN_OR_RETURN(const auto found, database_.MultiGet(Column::kChunk, keys));
+    for (const auto& value : found) {
+      store::Placement placement;
+      const bool here = value && placement.ParseFromString(*value);
+      words.push_back(here ? ToLocator(LocationOf(placement)).Pack() : 0);
+    }
+  }
+  const Digest diff_id = layer.index.diff_id();
+  return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, words);
+}
+
+Status IndexFiles::Sweep(Tables tables) {
+  VARVE_ASSIGN_OR_RETURN(const auto names, fs_.List(paths_.index()));
+  for (const std::string& name : names) {
+    const auto dot = name.find('.');
+    const std::string suffix = dot == std::string::npos ? "" : name.substr(dot);
+    const auto digest = Digest::FromHexText(name.substr(0, dot));
+    bool known = false;
+    if (digest.ok() && (suffix == ".layer" || (suffix == ".locators" && tables == Tables::kKeep))) {
+      VARVE_ASSIGN_OR_RETURN(const auto record, database_.Get(Column::kLayer, KeyOf(*digest)));
+      known = record.has_value();
+    } else if (digest.ok() && suffix == ".image") {
+      VARVE_ASSIGN_OR_RETURN(const auto record, database_.Get(Column::kImage, KeyOf(*digest)));
+      known = record.has_value();
+    }
+    if (!known) VARVE_RETURN_IF_ERROR(fs_.Remove(paths_.index() + "/" + name));
+  }
+  return Ok();
+}
+
+Result<Bytes> IndexFiles::ReadParts(const store::Parts& parts) const {
+  Bytes bytes;
+  bytes.reserve(parts.total_bytes());
+  std::uint32_t number = 0;
+  for (const store::Placement& placement : parts.parts()) {
+    VARVE_ASSIGN_OR_RETURN(const PackReader pack, PackReader::Open(fs_, paths_.packs(), PackId{placement.pack()}));
+    VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame,
+                           pack.ReadFrame(placement.offset_bytes(), placement.frame_bytes()));
+    const std::string where = fmt::format("pack {:06} at {}", placement.pack(), placement.offset_bytes());
+    VARVE_ASSIGN_OR_RETURN(const Bytes payload, VerifyFrame(frame.header, frame.bytes).In(where));
+    ByteSpan rest = payload;
+    VARVE_ASSIGN_OR_RETURN(const RecordHeader header, DecodeRecordHeader(rest).In(where));
+    if (header.part != number++) return Error(Code::kDataLoss, where + ": another part of the record belongs here");
+    bytes.insert(bytes.end(), rest.begin(), rest.end());
+  }
+  if (bytes.size() != parts.total_bytes()) return Error(Code::kDataLoss, "a record is not as long as it should be");
+  return bytes;
+}
+
+}  // namespace varve

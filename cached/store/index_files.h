@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cached/base/fs.h"
+#include "cached/base/root_paths.h"
+#include "cached/store/database.h"
+#include "cached/store/placement.h"
+#include "cached/tree/image_index.h"
+#include "cached/tree/layer_index.h"
+#include "cached/tree/locator_table.h"
+
+namespace varve {
+
+// A mapped index and the view of it.
+struct MappedLayer {
+  MappedFile file;
+  LayerIndex index;
+};
+struct MappedImage {
+  MappedFile file;
+  ImageIndex index;
+};
+
+// The files below index/ that readers map: copies of what the packs hold, so none of them needs a sync, and one that is
+// missing or damaged is written anew from the packs. Thread-safe.
+class IndexFiles {
+ public:
+  // All three must outlive it.
+  IndexFiles(Fs& fs, const RootPaths& paths, const Database& database);
+
+  Status WriteLayer(const Digest& diff_id, ByteSpan index_file, std::span<const std::uint64_t> locators);
+  Status WriteImage(const ChainId& chain_id, ByteSpan index_file);
+
+  // kNotFound if there is no such record; kDataLoss if neither file nor packs have it whole.
+  Result<MappedLayer> OpenLayer(const Digest& diff_id);
+  Result<MappedImage> OpenImage(const ChainId& chain_id);
+  // The layer's locator table, written from the placements if it is missing.
+  Result<LocatorTable> OpenLocators(const MappedLayer& layer, LocatorTable::Access access);
+
+  // Removes the files of what has no record, and every locator table (`Tables::kDistrust`) after a crash of the
+  // machine.
+  enum class Tables { kKeep, kDistrust };
+  Status Sweep(Tables tables);
+
+  // The bytes of a record, verified part by part.
+  Result<Bytes> ReadParts(const store::Parts& parts) const;
+
+ private:
+  Status WriteFile(const std::string& path, ByteSpan bytes);
+  Status WriteLocators(const MappedLayer& layer);
+  Result<MappedLayer> MapLayer(const Digest& diff_id) const;
+  Result<MappedImage> MapImage(const ChainId& chain_id) const;
+
+  Fs& fs_;
+  const RootPaths paths_;
+  const Database& database_;
+};
+
+}  // namespace varve

@@ -1,0 +1,50 @@
+#include "cached/store/lease_table.h"
+
+namespace varve {
+
+LeaseTable::Session::Session(LeaseTable& table) : table_(table) {
+  MutexLock lock(table_.mutex_);
+  table_.sessions_.insert(this);
+}
+
+LeaseTable::Session::~Session() {
+  MutexLock lock(table_.mutex_);
+  table_.sessions_.erase(this);
+}
+
+bool LeaseTable::Session::Touch(const Digest& digest) {
+  MutexLock lock(table_.mutex_);
+  if (table_.condemned_.contains(digest)) return false;
+  if (table_.collecting_) table_.touched_since_mark_.insert(digest);
+  touched_.push_back(digest);
+  return true;
+}
+
+std::vector<Digest> LeaseTable::BeginCollection() {
+  MutexLock lock(mutex_);
+  VARVE_CHECK(!collecting_);
+  collecting_ = true;
+  std::vector<Digest> held;
+  for (const Session* session : sessions_) held.insert(held.end(), session->touched_.begin(), session->touched_.end());
+  return held;
+}
+
+std::vector<Digest> LeaseTable::Condemn(std::span<const Digest> candidates) {
+  MutexLock lock(mutex_);
+  std::vector<Digest> condemned;
+  for (const Digest& digest : candidates) {
+    if (touched_since_mark_.contains(digest)) continue;
+    condemned_.insert(digest);
+    condemned.push_back(digest);
+  }
+  return condemned;
+}
+
+void LeaseTable::EndCollection() {
+  MutexLock lock(mutex_);
+  collecting_ = false;
+  touched_since_mark_.clear();
+  condemned_.clear();
+}
+
+}  // namespace varve

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "cached/base/mutex.h"
+#include "cached/content/digest.h"
+
+namespace varve {
+
+// Keeps the collector off what somebody is about to refer to. A look-up that hits is a lease: between the hit and the
+// commit that refers to it nothing else protects the chunk or layer.
+//
+//   Leases outlive marks. Whoever ingests or pulls holds a Session for its whole life; all that it touched is a root of
+//   a mark. While a collection runs, what is touched after the mark began is kept too (write barrier). The collector
+//   condemns before it erases: a condemned digest is a miss from then on, so that its finder writes it anew.
+//
+// Digests of chunks, layers, images and manifests share one table: a false match only keeps something longer.
+// Thread-safe.
+class LeaseTable {
+ public:
+  class Session {
+   public:
+    explicit Session(LeaseTable& table);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // Leases `digest`. False if it is condemned: treat it as absent.
+    [[nodiscard]] bool Touch(const Digest& digest);
+
+   private:
+    friend class LeaseTable;
+    LeaseTable& table_;
+    std::vector<Digest> touched_;  // guarded by table_.mutex_
+  };
+
+  // One collection at a time. Returns all that open sessions hold.
+  std::vector<Digest> BeginCollection() EXCLUDES(mutex_);
+  // Of `candidates`, those that nobody touched since the collection began; they are condemned.
+  std::vector<Digest> Condemn(std::span<const Digest> candidates) EXCLUDES(mutex_);
+  // What was condemned and is erased now may be written anew.
+  void EndCollection() EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::unordered_set<Session*> sessions_ GUARDED_BY(mutex_);
+  bool collecting_ GUARDED_BY(mutex_) = false;
+  std::unordered_set<Digest> touched_since_mark_ GUARDED_BY(mutex_);
+  std::unordered_set<Digest> condemned_ GUARDED_BY(mutex_);
+};
+
+}  // namespace varve

@@ -1,0 +1,82 @@
+#include "cached/store/open_packs.h"
+
+#include "cached/base/log.h"
+
+namespace varve {
+namespace {
+
+// A pack with less room than this is sealed when it comes back.
+constexpr std::uint64_t kRoomMinBytes = 8 << 20;
+
+}  // namespace
+
+OpenPacks::OpenPacks(Fs& fs, std::string directory, std::uint32_t next_number)
+    : fs_(fs), directory_(std::move(directory)), next_number_(next_number) {}
+
+Result<std::shared_ptr<PackWriter>> OpenPacks::Lease() {
+  PackId fresh;
+  {
+    MutexLock lock(mutex_);
+    if (!idle_.empty()) {
+      const PackId id = *idle_.begin();
+      idle_.erase(idle_.begin());
+      return open_.at(id);
+    }
+    if (next_number_ > kPackNumberMax) return Error(Code::kResourceExhausted, "all pack numbers are used");
+    fresh.number = next_number_++;
+  }
+  VARVE_ASSIGN_OR_RETURN(PackWriter writer, PackWriter::Create(fs_, directory_, fresh));
+  auto pack = std::make_shared<PackWriter>(std::move(writer));
+  MutexLock lock(mutex_);
+  open_.emplace(fresh, pack);
+  return pack;
+}
+
+void OpenPacks::Return(std::shared_ptr<PackWriter> pack, Condition condition) {
+  const bool reusable = condition == Condition::kSound && pack->size() + kRoomMinBytes <= kPackBytesMax;
+  if (!reusable) {
+    const Status synced = pack->Sync();
+    if (!synced.ok()) {
+      LogError("{}", synced.error().message());
+      return;  // stays in open_, so that a commit that points into it fails
+    }
+  }
+  MutexLock lock(mutex_);
+  if (reusable) {
+    idle_.insert(pack->id());
+  } else {
+    open_.erase(pack->id());
+  }
+}
+
+void OpenPacks::AddIdle(std::shared_ptr<PackWriter> pack) {
+  MutexLock lock(mutex_);
+  idle_.insert(pack->id());
+  open_.emplace(pack->id(), std::move(pack));
+}
+
+bool OpenPacks::Seal(PackId pack) {
+  MutexLock lock(mutex_);
+  if (open_.contains(pack) && !idle_.contains(pack)) return false;
+  idle_.erase(pack);
+  open_.erase(pack);
+  return true;
+}
+
+Status OpenPacks::Sync(PackId pack) {
+  std::shared_ptr<PackWriter> writer;
+  {
+    MutexLock lock(mutex_);
+    const auto found = open_.find(pack);
+    if (found == open_.end()) return Ok();
+    writer = found->second;
+  }
+  return writer->Sync();
+}
+
+std::uint32_t OpenPacks::next_number() const {
+  MutexLock lock(mutex_);
+  return next_number_;
+}
+
+}  // namespace varve

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "cached/store/store.h"
+
+namespace varve {
+
+// The frames of packs that somebody needs: by pack, offset and length in bytes.
+using LiveFrames = std::map<PackId, std::map<std::uint32_t, std::uint32_t>>;
+
+// Gives back the dead part of packs: copies the live frames of each into a fresh one, moves the placements and records
+// that point to them, puts locator words right, and unlinks the old file. A pack with a damaged live frame is left as
+// it is and logged.
+class PackRewriter {
+ public:
+  // `live` was found after the packs to rewrite were sealed. Journals before `first_journal` are void.
+  PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers, std::uint64_t first_journal,
+               std::function<void(std::span<const PackId>)> close_packs);
+
+  // `packs` are sealed and nobody writes into them.
+  Status Rewrite(std::span<const PackId> packs);
+
+  std::uint64_t packs_dropped() const { return packs_dropped_; }
+  std::uint64_t frames_moved() const { return frames_moved_; }
+
+ private:
+  using NewLocations = std::map<std::pair<PackId, std::uint32_t>, PackLocation>;
+
+  Status KeepWhatWasTouched(const std::set<PackId>& packs);
+  Status KeepJournals(PackId pack);
+  Status CopyFrames(PackId pack, NewLocations& moved);
+  Status MovePlacements(const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
+  Status MoveRecords(Column column, const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
+  Status MoveLocators(const std::set<PackId>& packs, const NewLocations& moved);
+  Result<PackLocation> Append(ByteSpan frame);
+
+  Store& store_;
+  LiveFrames& live_;
+  const std::span<const Digest> live_layers_;
+  const std::uint64_t first_journal_;
+  const std::function<void(std::span<const PackId>)> close_packs_;
+  std::shared_ptr<PackWriter> target_;
+  std::uint64_t packs_dropped_ = 0;
+  std::uint64_t frames_moved_ = 0;
+};
+
+}  // namespace varve

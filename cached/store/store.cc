@@ -1,0 +1,246 @@
+#include "cached/store/store.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cached/base/log.h"
+#include "cached/content/sha256.h"
+#include "cached/pack/pack_reader.h"
+#include "cached/tree/merge.h"
+
+namespace varve {
+namespace {
+
+constexpr std::string_view kStoreVersion = "1";
+constexpr std::string_view kSettingsKey = "settings";
+
+Status CheckVersion(Fs& fs, const RootPaths& paths) {
+  const auto written = ReadWholeFile(fs, paths.version(), 64);
+  if (!written.ok() && written.error().code() == Code::kNotFound) {
+    return WriteFileAtomically(fs, paths.version(), AsBytes(std::string(kStoreVersion) + "\n"));
+  }
+  if (!written.ok()) return written.error();
+  std::string version(AsText(*written));
+  while (!version.empty() && version.back() == '\n') version.pop_back();
+  if (version != kStoreVersion) {
+    return Error(Code::kFailedPrecondition,
+                 fmt::format("{}: the store has version {}, this varve knows version {}: use the varve that made it",
+                             paths.root, version, kStoreVersion));
+  }
+  return Ok();
+}
+
+std::string SettingsOf(const ChunkerOptions& chunker) {
+  store::StoreSettings settings;
+  settings.set_chunk_min_bytes(chunker.min_bytes);
+  settings.set_chunk_average_bytes(chunker.average_bytes);
+  settings.set_chunk_max_bytes(chunker.max_bytes);
+  return settings.SerializeAsString();
+}
+
+}  // namespace
+
+void JournaledChanges::Put(Column column, std::string_view key, std::string value) {
+  batch_.Put(column, key, value);
+  store::Journal::Change& change = *journal_.add_changes();
+  change.set_column(static_cast<std::uint32_t>(column));
+  change.set_key(std::string(key));
+  change.set_value(std::move(value));
+}
+
+void JournaledChanges::Erase(Column column, std::string_view key) {
+  batch_.Erase(column, key);
+  store::Journal::Change& change = *journal_.add_changes();
+  change.set_column(static_cast<std::uint32_t>(column));
+  change.set_key(std::string(key));
+  change.set_erased(true);
+}
+
+Result<std::unique_ptr<Store>> Store::Open(Fs& fs, const RootPaths& paths, const StoreOptions& options) {
+  for (const std::string& directory : {paths.root, paths.packs(), paths.index(), paths.run()}) {
+    VARVE_RETURN_IF_ERROR(fs.MakeDirectories(directory));
+  }
+  VARVE_RETURN_IF_ERROR(CheckVersion(fs, paths));
+  VARVE_ASSIGN_OR_RETURN(auto database, Database::Open(paths.db()));
+  VARVE_ASSIGN_OR_RETURN(const auto kept, GetRecord<store::StoreSettings>(*database, Column::kMeta, kSettingsKey));
+  const ChunkerOptions sizes =
+      kept ? ChunkerOptions{kept->chunk_min_bytes(), kept->chunk_average_bytes(), kept->chunk_max_bytes()}
+           : options.chunker;
+  VARVE_ASSIGN_OR_RETURN(const Chunker chunker, Chunker::Create(sizes));
+  std::unique_ptr<Store> store(new Store(fs, paths, options, chunker, std::move(database)));
+  VARVE_RETURN_IF_ERROR(store->Recover());
+  if (!kept) {
+    JournaledChanges changes;
+    changes.Put(Column::kMeta, kSettingsKey, SettingsOf(sizes));
+    VARVE_RETURN_IF_ERROR(store->CommitChanges(std::move(changes)));
+  }
+  return store;
+}
+
+Store::Store(Fs& fs, RootPaths paths, const StoreOptions& options, Chunker chunker, std::unique_ptr<Database> database)
+    : fs_(fs),
+      paths_(std::move(paths)),
+      options_(options),
+      chunker_(chunker),
+      database_(std::move(database)),
+      pool_(std::make_unique<ThreadPool>(options.compression_threads, 256)) {}
+
+std::string Store::Counters() const {
+  store::Counters counters;
+  counters.set_next_pack(packs_->next_number());
+  counters.set_next_slot(next_slot_);
+  counters.set_next_journal(next_journal_);
+  return counters.SerializeAsString();
+}
+
+std::unique_ptr<ChunkWriter> Store::OpenWriter() {
+  return std::make_unique<ChunkWriter>(*database_, *packs_, *committer_, leases_, *pool_, options_.writer);
+}
+
+Result<std::optional<store::Blob>> Store::FindBlob(const Digest& blob) const {
+  return GetRecord<store::Blob>(*database_, Column::kBlob, KeyOf(blob));
+}
+Result<std::optional<store::Layer>> Store::FindLayer(const Digest& diff_id) const {
+  return GetRecord<store::Layer>(*database_, Column::kLayer, KeyOf(diff_id));
+}
+Result<std::optional<store::Image>> Store::FindImage(const ChainId& chain_id) const {
+  return GetRecord<store::Image>(*database_, Column::kImage, KeyOf(chain_id.digest));
+}
+Result<std::optional<store::Manifest>> Store::FindManifest(const Digest& manifest) const {
+  return GetRecord<store::Manifest>(*database_, Column::kManifest, KeyOf(manifest));
+}
+Result<std::optional<store::Ref>> Store::FindRef(std::string_view name) const {
+  return GetRecord<store::Ref>(*database_, Column::kRef, name);
+}
+
+Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
+  VARVE_RETURN_IF_ERROR(writer.Flush());
+  store::Layer record;
+  record.set_tar_bytes(layer.tar_bytes);
+  record.set_chunk_count(layer.chunk_count);
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_recipe(),
+                         writer.AppendParts(FrameKind::kTarRecipe, layer.recipe, layer.recipe_bytes));
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_index(),
+                         writer.AppendRecord(FrameKind::kLayerIndex, layer.diff_id, layer.index_file));
+  std::vector<std::uint64_t> words;
+  words.reserve(writer.locations().size());
+  for (const PackLocation& location : writer.locations()) words.push_back(ToLocator(location).Pack());
+  VARVE_RETURN_IF_ERROR(index_files_->WriteLayer(layer.diff_id, layer.index_file, words));
+
+  store::Blob blob;
+  blob.set_size_bytes(layer.blob_bytes);
+  blob.set_media_type(layer.media_type);
+  blob.set_diff_id(std::string(KeyOf(layer.diff_id)));
+  blob.set_source(layer.source);
+  JournaledChanges changes;
+  changes.Put(Column::kBlob, KeyOf(layer.blob), blob.SerializeAsString());
+  Database::Batch records;
+  records.Put(Column::kLayer, KeyOf(layer.diff_id), record.SerializeAsString());
+  return Commit(writer, std::move(changes), std::move(records));
+}
+
+Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
+                       Database::Batch& records) {
+  std::vector<MappedLayer> mapped;
+  std::vector<LayerIndex> layers;
+  for (const Digest& diff_id : diff_ids) {
+    VARVE_ASSIGN_OR_RETURN(MappedLayer layer, index_files_->OpenLayer(diff_id));
+    layers.push_back(layer.index);
+    mapped.push_back(std::move(layer));
+  }
+  VARVE_ASSIGN_OR_RETURN(const Bytes index, MergeLayers(layers));
+  store::Image record;
+  for (const Digest& diff_id : diff_ids) record.add_diff_ids(std::string(KeyOf(diff_id)));
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_index(), writer.AppendRecord(FrameKind::kImageIndex, chain_id.digest, index));
+  VARVE_RETURN_IF_ERROR(index_files_->WriteImage(chain_id, index));
+  records.Put(Column::kImage, KeyOf(chain_id.digest), record.SerializeAsString());
+  return Ok();
+}
+
+Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
+  Database::Batch records;
+  VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(image.chain_id));
+  if (!known || !writer.session().Touch(image.chain_id.digest)) {
+    VARVE_RETURN_IF_ERROR(AddImage(writer, image.diff_ids, image.chain_id, records));
+  }
+  store::Manifest record;
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_manifest(),
+                         writer.AppendRecord(FrameKind::kManifest, image.manifest_digest, image.manifest));
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_config(),
+                         writer.AppendRecord(FrameKind::kConfig, image.config_digest, image.config));
+  record.set_config_digest(std::string(KeyOf(image.config_digest)));
+  for (const Digest& diff_id : image.diff_ids) record.add_diff_ids(std::string(KeyOf(diff_id)));
+  record.set_chain_id(std::string(KeyOf(image.chain_id.digest)));
+  record.set_pulled_unix(std::chrono::system_clock::to_time_t(image.now));
+  record.set_used_unix(record.pulled_unix());
+  JournaledChanges changes;
+  changes.Put(Column::kManifest, KeyOf(image.manifest_digest), record.SerializeAsString());
+  if (image.name) {
+    store::Ref ref;
+    ref.set_manifest_digest(std::string(KeyOf(image.manifest_digest)));
+    ref.set_updated_unix_nanoseconds(image.now.time_since_epoch() / std::chrono::nanoseconds(1));
+    changes.Put(Column::kRef, *image.name, ref.SerializeAsString());
+  }
+  return Commit(writer, std::move(changes), std::move(records));
+}
+
+Status Store::EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id) {
+  VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(chain_id));
+  if (known && writer.session().Touch(chain_id.digest)) return Ok();
+  Database::Batch records;
+  VARVE_RETURN_IF_ERROR(AddImage(writer, diff_ids, chain_id, records));
+  return Commit(writer, {}, std::move(records));
+}
+
+Status Store::AppendJournal(ChunkWriter& writer, store::Journal journal) {
+  if (journal.sequence() == 0) journal.set_sequence(next_journal_++);
+  Digest name;
+  StoreLittle(name.bytes.data(), journal.sequence());
+  VARVE_RETURN_IF_ERROR(writer.AppendRecord(FrameKind::kJournal, name, AsBytes(journal.SerializeAsString())));
+  return Ok();
+}
+
+Result<std::uint64_t> Store::CheckpointJournal() {
+  // The number is taken before the scan: a change that the scan misses has a later one.
+  JournaledChanges all;
+  all.journal_.set_checkpoint(true);
+  all.journal_.set_sequence(next_journal_++);
+  all.Put(Column::kMeta, kSettingsKey, SettingsOf(chunker_.options()));
+  for (const Column column : {Column::kBlob, Column::kManifest, Column::kRef, Column::kSlot}) {
+    VARVE_RETURN_IF_ERROR(database_->Scan(column, [&](std::string_view key, std::string_view value) -> Status {
+      store::Journal::Change& change = *all.journal_.add_changes();
+      change.set_column(static_cast<std::uint32_t>(column));
+      change.set_key(std::string(key));
+      change.set_value(std::string(value));
+      return Ok();
+    }));
+  }
+  const std::uint64_t sequence = all.journal_.sequence();
+  const auto writer = OpenWriter();
+  VARVE_RETURN_IF_ERROR(Commit(*writer, std::move(all), {}));
+  return sequence;
+}
+
+Status Store::Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more) {
+  if (!changes.empty()) VARVE_RETURN_IF_ERROR(AppendJournal(writer, std::move(changes.journal_)));
+  VARVE_ASSIGN_OR_RETURN(Committer::Batch batch, writer.Finish());
+  batch.records = std::move(changes.batch_);
+  batch.records.Append(std::move(more));
+  return committer_->Commit(std::move(batch));
+}
+
+Status Store::CommitChanges(JournaledChanges changes) {
+  const auto writer = OpenWriter();
+  return Commit(*writer, std::move(changes), {});
+}
+
+Status Store::CommitLocal(Database::Batch records) {
+  Committer::Batch batch;
+  batch.records = std::move(records);
+  return committer_->Commit(std::move(batch));
+}
+
+Result<Bytes> Store::ReadParts(const store::Parts& parts) const { return index_files_->ReadParts(parts); }
+
+}  // namespace varve

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cached/base/clock.h"
+#include "cached/base/fs.h"
+#include "cached/base/root_paths.h"
+#include "cached/base/thread_pool.h"
+#include "cached/content/chunker.h"
+#include "cached/store/chunk_writer.h"
+#include "cached/store/committer.h"
+#include "cached/store/database.h"
+#include "cached/store/index_files.h"
+#include "cached/store/lease_table.h"
+#include "cached/store/open_packs.h"
+
+namespace varve {
+
+struct StoreOptions {
+  ChunkerOptions chunker;  // for a new store; an existing one keeps its own
+  ChunkWriterOptions writer;
+  std::size_t compression_threads = 2;
+};
+
+// Changes to columns that packs hold nothing else of: each goes into the index and, for rebuild-index, into a journal
+// record.
+class JournaledChanges {
+ public:
+  void Put(Column column, std::string_view key, std::string value);
+  void Erase(Column column, std::string_view key);
+  bool empty() const { return journal_.changes().empty(); }
+
+ private:
+  friend class Store;
+  Database::Batch batch_;
+  store::Journal journal_;
+};
+
+// All that a node keeps: packs, the index that finds things in them, and the index files that readers map. One process
+// opens it. Thread-safe. What a Commit… acknowledged survives any crash; what it did not is at worst unreferenced
+// frames. docs/design/store.md.
+class Store {
+ public:
+  // Creates an empty store where there is none; else recovers: packs are cut at their durable length, what nothing
+  // refers to is removed. kFailedPrecondition, naming both versions, for a store of a newer varve.
+  static Result<std::unique_ptr<Store>> Open(Fs& fs, const RootPaths& paths, const StoreOptions& options);
+
+  const Chunker& chunker() const { return chunker_; }
+  std::unique_ptr<ChunkWriter> OpenWriter();
+
+  Result<std::optional<store::Blob>> FindBlob(const Digest& blob) const;
+  Result<std::optional<store::Layer>> FindLayer(const Digest& diff_id) const;
+  Result<std::optional<store::Image>> FindImage(const ChainId& chain_id) const;
+  Result<std::optional<store::Manifest>> FindManifest(const Digest& manifest) const;
+  Result<std::optional<store::Ref>> FindRef(std::string_view name) const;
+
+  struct LayerCommit {
+    Digest diff_id;
+    std::uint64_t tar_bytes = 0;
+    Bytes index_file;  // envelope and all
+    std::uint32_t chunk_count = 0;
+    std::vector<ChunkWriter::Part> recipe;  // CompressPart'ed
+    std::uint64_t recipe_bytes = 0;
+    Digest blob;
+    std::uint64_t blob_bytes = 0;
+    std::string media_type;
+    std::string source;
+  };
+  // Makes a layer durable and visible; `writer` is the one that took its chunks.
+  Status CommitLayer(ChunkWriter& writer, const LayerCommit& layer);
+
+  struct ImageCommit {
+    Digest manifest_digest;
+    ByteSpan manifest;
+    Digest config_digest;
+    ByteSpan config;
+    std::vector<Digest> diff_ids;
+    ChainId chain_id;
+    std::optional<std::string> name;  // canonical reference to give it
+    std::chrono::system_clock::time_point now;
+  };
+  // Makes an image of layers that are all here durable and visible, its index with it.
+  Status CommitImage(ChunkWriter& writer, const ImageCommit& image);
+  // Makes and stores the image index of `diff_ids`, whose chain ID is `chain_id`, if it is not there.
+  Status EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id);
+
+  Status CommitChanges(JournaledChanges changes);
+  // Not journaled: what a node need not remember after a rebuild.
+  Status CommitLocal(Database::Batch batch);
+
+  // All bytes of a record, verified.
+  Result<Bytes> ReadParts(const store::Parts& parts) const;
+  // One chunk, verified by its SHA-256. kNotFound if it is not here, kDataLoss if it is damaged.
+  Result<Bytes> ReadChunk(const Digest& digest) const;
+
+  // Looks a chunk up, reads it, and puts the locator word right. kDataLoss, logged with what the chunk belongs to, if
+  // it is damaged.
+  Result<Locator> ResolveLocator(const Digest& diff_id, std::uint32_t ordinal);
+
+  // The node-wide number of a layer or image index, given once and kept for ever.
+  Result<std::uint32_t> SlotOf(const Digest& diff_id);
+  Result<std::uint32_t> SlotOf(const ChainId& chain_id);
+
+  // For the rest of this folder and its tests.
+  Fs& fs() { return fs_; }
+  const RootPaths& paths() const { return paths_; }
+  Database& database() { return *database_; }
+  const Database& database() const { return *database_; }
+  Committer& committer() { return *committer_; }
+  OpenPacks& packs() { return *packs_; }
+  LeaseTable& leases() { return leases_; }
+  IndexFiles& index_files() { return *index_files_; }
+  // Writes what `columns` hold now as one journal record that makes earlier journals void, and returns its sequence
+  // number.
+  Result<std::uint64_t> CheckpointJournal();
+
+ private:
+  Store(Fs& fs, RootPaths paths, const StoreOptions& options, Chunker chunker, std::unique_ptr<Database> database);
+  Status Recover();
+  std::string Counters() const;
+  Result<std::uint32_t> SlotOf(std::string key);
+  Status AppendJournal(ChunkWriter& writer, store::Journal journal);
+  Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
+  Status AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
+                  Database::Batch& records);
+
+  Fs& fs_;
+  const RootPaths paths_;
+  const StoreOptions options_;
+  const Chunker chunker_;
+  const std::unique_ptr<Database> database_;
+  std::atomic<std::uint32_t> next_slot_ = 1;
+  std::atomic<std::uint64_t> next_journal_ = 1;
+  LeaseTable leases_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<OpenPacks> packs_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<IndexFiles> index_files_;
+  Mutex slot_mutex_;
+  std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);
+};
+
+// The packs that the index knows, and how much of each is durable.
+Result<std::map<PackId, std::uint64_t>> DurablePacks(const Database& database);
+
+// Node ids are slot << 32 | ordinal, and their two top bits stay free for overlayfs (xino).
+inline constexpr std::uint32_t kSlotMax = 1u << 30;
+
+}  // namespace varve
