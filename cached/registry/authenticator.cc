@@ -1,0 +1,125 @@
+#include "cached/registry/authenticator.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cached/registry/answers.h"
+#include "cached/registry/challenge.h"
+
+namespace varve {
+namespace {
+
+std::string Base64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string encoded;
+  for (std::size_t at = 0; at < text.size(); at += 3) {
+    unsigned group = 0;
+    for (std::size_t i = at; i < at + 3; ++i) {
+      group = group << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0u);
+    }
+    for (std::size_t i = 0; i < 4; ++i) encoded += at + i <= text.size() ? kAlphabet[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return encoded;
+}
+
+std::string PercentEncoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~").find(c) != std::string_view::npos;
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+std::string BasicAuthorization(const Credentials& credentials) {
+  return "Basic " + Base64(credentials.username + ":" + credentials.password);
+}
+
+std::string ParameterOr(const std::map<std::string, std::string>& parameters, const char* name,
+                        const std::string& absent) {
+  const auto at = parameters.find(name);
+  return at == parameters.end() ? absent : at->second;
+}
+
+// The token server's address and question (distribution/docs/spec/auth: token.md, and oauth.md for identity tokens).
+HttpRequest TokenRequest(const std::string& realm, const std::string& service, const std::string& scope,
+                         const Credentials& credentials) {
+  const std::string question = fmt::format("service={}&scope={}", PercentEncoded(service), PercentEncoded(scope));
+  HttpRequest request;
+  if (!credentials.identity_token.empty()) {
+    request.method = HttpMethod::kPost;
+    request.url = realm;
+    request.body = fmt::format("grant_type=refresh_token&client_id=varve&refresh_token={}&{}",
+                               PercentEncoded(credentials.identity_token), question);
+    return request;
+  }
+  request.url = fmt::format("{}{}{}", realm, realm.find('?') == std::string::npos ? '?' : '&', question);
+  if (!credentials.username.empty()) request.headers.push_back("Authorization: " + BasicAuthorization(credentials));
+  return request;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(HttpTransport& transport, const ConnectionOptions& connection, Credentials credentials,
+                             Encryption registry, std::string scope)
+    : transport_(transport),
+      connection_(connection),
+      credentials_(std::move(credentials)),
+      registry_(registry),
+      scope_(std::move(scope)) {}
+
+std::string Authenticator::Authorization() {
+  MutexLock lock(mutex_);
+  return authorization_;
+}
+
+Status Authenticator::Renew(std::string_view www_authenticate, const std::string& refused, const CancelToken& cancel) {
+  if (Authorization() != refused) return Ok();  // another thread was faster
+  const auto challenges = ParseChallenges(www_authenticate);
+  const auto bearer = std::ranges::find(challenges, "bearer", &Challenge::scheme);
+  const auto basic = std::ranges::find(challenges, "basic", &Challenge::scheme);
+  std::string authorization;
+  if (bearer != challenges.end()) {
+    VARVE_ASSIGN_OR_RETURN(const std::string token, FetchToken(bearer->parameters, cancel));
+    authorization = "Bearer " + token;
+  } else if (basic != challenges.end() && !credentials_.username.empty() && credentials_.identity_token.empty()) {
+    authorization = BasicAuthorization(credentials_);
+    if (authorization == refused) return Error(Code::kUnauthenticated, "user name or password refused");
+  } else {
+    return Error(Code::kUnauthenticated, "it asks for credentials");
+  }
+  MutexLock lock(mutex_);
+  authorization_ = std::move(authorization);
+  return Ok();
+}
+
+Result<std::string> Authenticator::FetchToken(const std::map<std::string, std::string>& challenge,
+                                              const CancelToken& cancel) {
+  const std::string realm = ParameterOr(challenge, "realm", "");
+  const bool encrypted = realm.starts_with("https://");
+  if (!encrypted && !realm.starts_with("http://")) {
+    return Error(Code::kUnauthenticated, fmt::format("it names no token server (realm \"{}\")", realm.substr(0, 200)));
+  }
+  if (!encrypted && registry_ == Encryption::kTls && !credentials_.empty()) {
+    return Error(Code::kUnauthenticated,
+                 fmt::format("its token server {} would get the credentials unencrypted", realm.substr(0, 200)));
+  }
+  const HttpRequest request =
+      TokenRequest(realm, ParameterOr(challenge, "service", ""), ParameterOr(challenge, "scope", scope_), credentials_);
+  Bytes body;
+  VARVE_ASSIGN_OR_RETURN(
+      const HttpResponse response,
+      transport_.Send(request, connection_, CollectInto(body, kAnswerBytesMax), cancel).In("token server"));
+  const std::string said = ParseErrorAnswer(body);
+  if (response.status == 429 || response.status >= 500) {
+    return Error(Code::kUnavailable, fmt::format("token server: status {} {}", response.status, said));
+  }
+  if (response.status != 200) {
+    return Error(Code::kUnauthenticated, fmt::format("token server: status {} {}", response.status, said));
+  }
+  return ParseTokenAnswer(body);
+}
+
+}  // namespace varve

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cached/oci/descriptor.h"
+#include "cached/oci/reference.h"
+#include "cached/registry/authenticator.h"
+#include "cached/registry/http_transport.h"
+#include "cached/registry/retry.h"
+
+namespace varve {
+
+struct RegistryOptions {
+  Credentials credentials;
+  ConnectionOptions connection;
+  RetryPolicy retry;
+};
+
+struct FetchedManifest {
+  Bytes bytes;  // verbatim
+  std::string media_type;
+  Digest digest;  // of `bytes`, computed here
+};
+
+// Reads one repository of a registry (OCI distribution-spec). Thread-safe: layers are fetched in parallel.
+// Every error names the manifest or blob: kNotFound, kUnauthenticated, kPermissionDenied, kUnavailable when all
+// attempts failed, kFailedPrecondition for TLS, kDataLoss for content that is not what was asked for, kCancelled.
+class RegistryClient {
+ public:
+  // Finds out how the registry of `repository` is spoken to: https; http first for loopback hosts; https without
+  // checks, then http, when TLS verification is skipped. `transport` must outlive the client.
+  static Result<std::unique_ptr<RegistryClient>> Create(HttpTransport& transport, const Reference& repository,
+                                                        RegistryOptions options, const CancelToken& cancel);
+
+  // A manifest or an index of at most kManifestBytesMax. Its SHA-256 is checked against the digest asked for and the
+  // one sent.
+  Result<FetchedManifest> GetManifest(const std::string& tag, const CancelToken& cancel);
+  Result<FetchedManifest> GetManifest(const Digest& digest, const CancelToken& cancel);
+
+  // Hands the blob to `sink` piece by piece, each byte once and never more than size_bytes of them, resuming where a
+  // transfer broke. Does NOT verify the digest: whoever reads the stream hashes it. An error of `sink` ends the
+  // transfer and is returned as it is.
+  using BlobSink = std::function<Status(ByteSpan)>;
+  Status FetchBlob(const Descriptor& blob, const BlobSink& sink, const CancelToken& cancel);
+
+ private:
+  struct Answer {
+    HttpResponse head;
+    Bytes error_body;  // of a response that is no success
+  };
+
+  RegistryClient(HttpTransport& transport, const Reference& repository, RegistryOptions options, std::string base_url);
+
+  Result<FetchedManifest> Fetch(const std::string& tag_or_digest, const std::string& name, const CancelToken& cancel);
+  // Sends with authorization, and once more with a new one if that was refused. `sink` gets only the bodies of
+  // successes.
+  Result<Answer> Send(const std::string& path, std::vector<std::string> headers, const HttpTransport::BodySink& sink,
+                      const CancelToken& cancel);
+  // After an attempt that ended in `answer` and so in `error`: OK when another one may be made.
+  static Status WaitToRetry(Retry& retry, const Result<Answer>& answer, const Error& error, const CancelToken& cancel);
+  // What a response that is no success means.
+  Error Refused(const Answer& answer) const;
+
+  HttpTransport& transport_;
+  const std::string domain_;
+  const std::string repository_;  // "docker.io/library/debian"
+  const std::string path_;        // "/v2/library/debian/"
+  const std::string base_url_;    // "https://registry-1.docker.io"
+  const RegistryOptions options_;
+  Authenticator authenticator_;
+};
+
+}  // namespace varve
