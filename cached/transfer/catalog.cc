@@ -1,0 +1,169 @@
+#include "cached/transfer/catalog.h"
+
+#include <algorithm>
+#include <set>
+
+namespace varve {
+namespace {
+
+bool IsHex(std::string_view text) {
+  return !text.empty() && text.size() <= 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// The canonical key of a reference: what a pull of it would have stored.
+std::string NameOf(const Reference& reference) {
+  return reference.digest ? reference.Repository() + "@" + reference.digest->ToString() : reference.Canonical();
+}
+
+Error NoSuchImage(std::string_view image) { return {Code::kNotFound, "No such image: " + std::string(image)}; }
+
+}  // namespace
+
+Result<FoundImage> Catalog::Load(const Digest& manifest_digest, std::string name) const {
+  VARVE_ASSIGN_OR_RETURN(auto record, store_.FindManifest(manifest_digest));
+  if (!record) return NoSuchImage(name.empty() ? manifest_digest.ToString() : name);
+  FoundImage found{manifest_digest, std::move(*record), {}, std::move(name)};
+  for (const std::string& diff_id : found.record.diff_ids()) {
+    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(diff_id)));
+    found.diff_ids.push_back(digest);
+  }
+  return found;
+}
+
+Result<std::optional<FoundImage>> Catalog::FindByName(std::string_view image) const {
+  const auto reference = Reference::Parse(image);
+  if (!reference.ok()) return std::optional<FoundImage>();
+  const std::string name = NameOf(*reference);
+  VARVE_ASSIGN_OR_RETURN(const auto ref, store_.FindRef(name));
+  if (ref) {
+    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(ref->manifest_digest())));
+    VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(digest, name));
+    return std::optional(std::move(found));
+  }
+  if (!reference->digest) return std::optional<FoundImage>();
+  // name@digest also means an image that was pulled by tag from that repository.
+  VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(*reference->digest));
+  const std::string prefix = reference->Repository();
+  const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
+    return other.starts_with(prefix) && other.size() > prefix.size() &&
+           (other[prefix.size()] == ':' || other[prefix.size()] == '@');
+  });
+  if (!known) return std::optional<FoundImage>();
+  VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(*reference->digest, ""));
+  return std::optional(std::move(found));
+}
+
+Result<FoundImage> Catalog::FindById(std::string_view image) const {
+  std::string_view prefix = image;
+  if (prefix.starts_with("sha256:")) prefix.remove_prefix(7);
+  if (!IsHex(prefix)) return NoSuchImage(image);
+  std::set<Digest> matches;
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
+        store::Manifest record;
+        if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) return Ok();
+        const bool fits =
+            ToHex(AsBytes(key)).starts_with(prefix) || ToHex(AsBytes(record.config_digest())).starts_with(prefix);
+        if (!fits) return Ok();
+        VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+        matches.insert(digest);
+        return Ok();
+      }));
+  if (matches.empty()) return NoSuchImage(image);
+  if (matches.size() > 1)
+    return Error(Code::kInvalidArgument, "image id " + std::string(image) + ": fits several images; give more of it");
+  return Load(*matches.begin(), "");
+}
+
+Result<FoundImage> Catalog::Find(std::string_view image) const {
+  VARVE_ASSIGN_OR_RETURN(auto named, FindByName(image));
+  if (named) return std::move(*named);
+  const auto by_id = FindById(image);
+  if (by_id.ok() || by_id.error().code() != Code::kNotFound) return by_id;
+  const auto reference = Reference::Parse(image);
+  if (!reference.ok() && !IsHex(image) && !image.starts_with("sha256:")) return reference.error();
+  return by_id;
+}
+
+Result<std::vector<std::string>> Catalog::NamesOf(const Digest& manifest_digest) const {
+  std::vector<std::string> names;
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
+        store::Ref ref;
+        if (ref.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
+            ref.manifest_digest() == KeyOf(manifest_digest)) {
+          names.emplace_back(key);
+        }
+        return Ok();
+      }));
+  return names;
+}
+
+Result<std::vector<Catalog::Row>> Catalog::List() const {
+  std::vector<Row> rows;
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
+        Row row;
+        VARVE_ASSIGN_OR_RETURN(row.manifest_digest, Digest::FromBytes(AsBytes(key)));
+        if (!row.record.ParseFromArray(value.data(), static_cast<int>(value.size())))
+          return Error(Code::kDataLoss, "a manifest record does not parse");
+        VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(row.manifest_digest));
+        if (names.empty()) rows.push_back(row);
+        for (const std::string& name : names) {
+          row.name = name;
+          rows.push_back(row);
+        }
+        return Ok();
+      }));
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.record.pulled_unix() > b.record.pulled_unix(); });
+  return rows;
+}
+
+Status Catalog::Tag(std::string_view image, std::string_view reference) {
+  VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
+  VARVE_ASSIGN_OR_RETURN(const Reference name, Reference::Parse(reference));
+  if (name.digest)
+    return Error(Code::kInvalidArgument, "reference " + std::string(reference) + ": a tag cannot be a digest");
+  store::Ref ref;
+  ref.set_manifest_digest(std::string(KeyOf(found.manifest_digest)));
+  ref.set_updated_unix_nanoseconds(clock_.Now().time_since_epoch() / std::chrono::nanoseconds(1));
+  JournaledChanges changes;
+  changes.Put(Column::kRef, NameOf(name), ref.SerializeAsString());
+  return store_.CommitChanges(std::move(changes));
+}
+
+Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
+  VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
+  VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(found.manifest_digest));
+  Removed removed;
+  if (!found.name.empty()) {
+    removed.untagged.push_back(found.name);
+  } else if (names.size() > 1 && force == Force::kNo) {
+    return Error(Code::kFailedPrecondition,
+                 "image " + std::string(image) + ": has several names; use --force, or remove them one by one");
+  } else {
+    removed.untagged = names;
+  }
+  JournaledChanges changes;
+  for (const std::string& name : removed.untagged) changes.Erase(Column::kRef, name);
+  if (removed.untagged.size() == names.size()) {
+    changes.Erase(Column::kManifest, KeyOf(found.manifest_digest));
+    VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(found.record.config_digest())));
+    removed.deleted.push_back(config);
+  }
+  VARVE_RETURN_IF_ERROR(store_.CommitChanges(std::move(changes)));
+  return removed;
+}
+
+Status Catalog::Touch(const Digest& manifest_digest) {
+  VARVE_ASSIGN_OR_RETURN(auto record, store_.FindManifest(manifest_digest));
+  if (!record) return Ok();
+  record->set_used_unix(std::chrono::system_clock::to_time_t(clock_.Now()));
+  Database::Batch batch;
+  batch.Put(Column::kManifest, KeyOf(manifest_digest), record->SerializeAsString());
+  return store_.CommitLocal(std::move(batch));
+}
+
+}  // namespace varve

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cached/base/clock.h"
+#include "cached/oci/reference.h"
+#include "cached/store/store.h"
+
+namespace varve {
+
+// An image as a user named it.
+struct FoundImage {
+  Digest manifest_digest;
+  store::Manifest record;
+  std::vector<Digest> diff_ids;
+  std::string name;  // canonical reference; empty if it was found by id
+};
+
+// The names of the images in a store, with docker's rules. Thread-safe.
+class Catalog {
+ public:
+  Catalog(Store& store, Clock& clock) : store_(store), clock_(clock) {}
+
+  // By name, or by a prefix of the config's or manifest's digest (with or without "sha256:"). kNotFound: "No such
+  // image: …"; kInvalidArgument if the prefix fits several images.
+  Result<FoundImage> Find(std::string_view image) const;
+
+  struct Row {
+    std::string name;  // canonical reference; empty: dangling
+    Digest manifest_digest;
+    store::Manifest record;
+  };
+  // A row a name, and one for each image without; newest first.
+  Result<std::vector<Row>> List() const;
+  // Canonical references of an image, sorted.
+  Result<std::vector<std::string>> NamesOf(const Digest& manifest_digest) const;
+
+  Status Tag(std::string_view image, std::string_view reference);
+
+  struct Removed {
+    std::vector<std::string> untagged;  // canonical references
+    std::vector<Digest> deleted;        // config digests
+  };
+  // A name: that name, and the image if it was the last. An id: the image; kFailedPrecondition if it has several names,
+  // unless forced.
+  enum class Force { kNo, kYes };
+  Result<Removed> Remove(std::string_view image, Force force);
+
+  // Remembers that an image was used, for eviction by least recent use.
+  Status Touch(const Digest& manifest_digest);
+
+ private:
+  Result<std::optional<FoundImage>> FindByName(std::string_view image) const;
+  Result<FoundImage> FindById(std::string_view image) const;
+  Result<FoundImage> Load(const Digest& manifest_digest, std::string name) const;
+
+  Store& store_;
+  Clock& clock_;
+};
+
+}  // namespace varve

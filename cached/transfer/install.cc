@@ -1,0 +1,179 @@
+#include "cached/transfer/install.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "cached/content/sha256.h"
+#include "cached/ingest/queue_source.h"
+
+namespace varve {
+namespace {
+
+// Runs a fetch on a thread of its own and gives its bytes as a stream that ends well only if they are the blob.
+class Download {
+ public:
+  Download(const Descriptor& blob, BlobFetcher& fetcher, std::size_t queued_blocks, const ProgressSink& progress,
+           const CancelToken& cancel)
+      : blob_(blob), progress_(progress), bytes_(queued_blocks) {
+    thread_ = std::thread([this, &fetcher, &cancel] { bytes_.Finish(Work(fetcher, cancel)); });
+  }
+  ~Download() {
+    bytes_.Abandon();
+    thread_.join();
+  }
+  ByteSource& bytes() { return bytes_; }
+
+ private:
+  Status Work(BlobFetcher& fetcher, const CancelToken& cancel) {
+    Sha256 hash;
+    std::uint64_t size = 0;
+    VARVE_RETURN_IF_ERROR(fetcher.Fetch(
+        blob_,
+        [&](ByteSpan piece) -> Status {
+          hash.Update(piece);
+          size += piece.size();
+          progress_({blob_.digest, LayerProgress::State::kDownloading, size, blob_.size_bytes});
+          return bytes_.Push({piece.begin(), piece.end()});
+        },
+        cancel));
+    const Digest got = hash.Finish();
+    if (got != blob_.digest) return Error(Code::kDataLoss, "digest mismatch (got " + got.ToString() + ")");
+    return Ok();
+  }
+
+  const Descriptor& blob_;
+  const ProgressSink& progress_;
+  QueueSource bytes_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+LayerGate::Pass::Pass(LayerGate& gate, const Digest& diff_id) : gate_(gate), diff_id_(diff_id) {
+  MutexLock lock(gate_.mutex_);
+  while (gate_.inside_.contains(diff_id_)) gate_.left_.Wait(lock);
+  gate_.inside_.insert(diff_id_);
+}
+
+LayerGate::Pass::~Pass() {
+  MutexLock lock(gate_.mutex_);
+  gate_.inside_.erase(diff_id_);
+  gate_.left_.NotifyAll();
+}
+
+Result<ImageDocuments> ImageDocuments::Parse(Bytes manifest, const std::string& content_type, Bytes config) {
+  ImageDocuments image;
+  image.manifest_digest = Sha256Of(manifest);
+  const std::string name = "manifest " + image.manifest_digest.ToString();
+  VARVE_ASSIGN_OR_RETURN(image.manifest, ParseManifest(manifest, content_type).In(name));
+  const Digest config_digest = Sha256Of(config);
+  if (config_digest != image.manifest.config.digest) {
+    return Error(Code::kDataLoss, fmt::format("{}: config {}: digest mismatch (got {})", name,
+                                              image.manifest.config.digest.ToString(), config_digest.ToString()));
+  }
+  VARVE_ASSIGN_OR_RETURN(image.config, ParseImageConfig(config).In("config " + config_digest.ToString()));
+  if (image.config.diff_ids.size() != image.manifest.layers.size()) {
+    return Error(Code::kInvalidArgument, fmt::format("{}: {} layers, but its config has {} diff IDs", name,
+                                                     image.manifest.layers.size(), image.config.diff_ids.size()));
+  }
+  image.manifest_bytes = std::move(manifest);
+  image.config_bytes = std::move(config);
+  return image;
+}
+
+Result<bool> ImageInstaller::Here(const Digest& diff_id, LeaseTable::Session& session) {
+  const bool alive = session.Touch(diff_id);
+  VARVE_ASSIGN_OR_RETURN(const auto layer, store_.FindLayer(diff_id));
+  return alive && layer.has_value();
+}
+
+Result<std::vector<Descriptor>> ImageInstaller::Missing(const ImageDocuments& image) {
+  LeaseTable::Session session(store_.leases());
+  std::vector<Descriptor> missing;
+  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    const Descriptor& blob = image.manifest.layers[i];
+    VARVE_ASSIGN_OR_RETURN(const bool here, Here(image.config.diff_ids[i], session));
+    const bool listed = std::any_of(missing.begin(), missing.end(),
+                                    [&](const Descriptor& other) { return other.digest == blob.digest; });
+    if (!here && !listed) missing.push_back(blob);
+  }
+  return missing;
+}
+
+Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<std::string>& name,
+                               const std::string& source, BlobFetcher& fetcher, const ProgressSink& progress,
+                               const CancelToken& cancel, Order order) {
+  const auto writer = store_.OpenWriter();  // its session leases the layers until the image refers to them
+  std::vector<Layer> layers;
+  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    layers.push_back({image.manifest.layers[i], image.config.diff_ids[i]});
+    progress({layers[i].blob.digest, LayerProgress::State::kWaiting, 0, layers[i].blob.size_bytes});
+  }
+  VARVE_RETURN_IF_ERROR(InstallLayers(layers, order == Order::kParallel ? options_.parallel_layers : 1, source,
+                                      writer->session(), fetcher, progress, cancel));
+  const std::vector<ChainId> chain_ids = ChainIdsOf(image.config.diff_ids);
+  if (chain_ids.empty()) return Error(Code::kInvalidArgument, "the image has no layers");
+  Store::ImageCommit commit;
+  commit.manifest_digest = image.manifest_digest;
+  commit.manifest = image.manifest_bytes;
+  commit.config_digest = image.manifest.config.digest;
+  commit.config = image.config_bytes;
+  commit.diff_ids = image.config.diff_ids;
+  commit.chain_id = chain_ids.back();
+  commit.name = name;
+  commit.now = clock_.Now();
+  return store_.CommitImage(*writer, commit);
+}
+
+Status ImageInstaller::InstallLayers(std::span<const Layer> layers, std::size_t parallel, const std::string& source,
+                                     LeaseTable::Session& session, BlobFetcher& fetcher, const ProgressSink& progress,
+                                     const CancelToken& cancel) {
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  Mutex mutex;
+  Status outcome;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < layers.size() && !failed; i = next++) {
+      Status installed = InstallLayer(layers[i], source, session, fetcher, progress, cancel);
+      if (installed.ok()) continue;
+      MutexLock lock(mutex);
+      if (!failed.exchange(true)) outcome = std::move(installed).In("layer " + layers[i].blob.digest.ToString());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < std::min(parallel, layers.size()); ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return outcome;
+}
+
+Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& source, LeaseTable::Session& session,
+                                    BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel) {
+  VARVE_RETURN_IF_ERROR(cancel.Check());
+  const std::uint64_t total = layer.blob.size_bytes;
+  const LayerGate::Pass pass(gate_, layer.diff_id);
+  VARVE_ASSIGN_OR_RETURN(const bool here, Here(layer.diff_id, session));
+  if (here) {
+    progress({layer.blob.digest, LayerProgress::State::kExists, total, total});
+    return Ok();
+  }
+  const auto writer = store_.OpenWriter();
+  Store::LayerCommit commit;
+  {
+    Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);
+    VARVE_ASSIGN_OR_RETURN(commit,
+                           IngestLayer(store_.chunker(), *writer, download.bytes(), layer.diff_id, options_.ingest));
+  }
+  commit.blob = layer.blob.digest;
+  commit.blob_bytes = total;
+  commit.media_type = layer.blob.media_type;
+  commit.source = source;
+  VARVE_RETURN_IF_ERROR(store_.CommitLayer(*writer, commit));
+  progress({layer.blob.digest, LayerProgress::State::kDone, total, total});
+  return Ok();
+}
+
+}  // namespace varve
