@@ -1,0 +1,96 @@
+// varve-cached: flags → options → wiring.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "cached/base/fd.h"
+#include "cached/base/fs.h"
+#include "cached/base/log.h"
+#include "cached/base/root_paths.h"
+#include "cached/server/server.h"
+#include "cached/store/rebuild.h"
+
+namespace varve {
+namespace {
+
+// Held for the life of the process: one daemon a root.
+Result<UniqueFd> TakeLock(const RootPaths& paths) {
+  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.run()));
+  UniqueFd lock(::open(paths.lock("cached").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid()) return ErrnoError(errno, paths.lock("cached"));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return Error(Code::kFailedPrecondition, paths.root + ": a varve-cached runs there already");
+  return lock;
+}
+
+// SIGTERM and SIGINT, in all threads made from now on, become readable on a descriptor.
+Result<UniqueFd> StopSignals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!fd.valid()) return ErrnoError(errno, "signalfd");
+  return fd;
+}
+
+Status RunDaemon(const RootPaths& paths) {
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, TakeLock(paths));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());
+  VARVE_RETURN_IF_ERROR(
+      WriteFileAtomically(Fs::Real(), paths.pid("cached"), AsBytes(std::to_string(::getpid()) + "\n")));
+  const Status served = Serve(paths, ServerOptions(), stop.get());
+  Fs::Real().Remove(paths.pid("cached")).IgnoreError("a stale pid file is harmless: the lock tells who lives");
+  return served;
+}
+
+Status RunRebuild(const RootPaths& paths) {
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, TakeLock(paths));
+  VARVE_ASSIGN_OR_RETURN(const RebuildOutcome outcome, RebuildIndex(Fs::Real(), paths));
+  for (const std::string& line : outcome.damage) std::fprintf(stderr, "%s\n", line.c_str());
+  std::printf("%llu packs, %llu frames: %llu chunks, %llu layers, %llu images, %llu names\n",
+              static_cast<unsigned long long>(outcome.packs), static_cast<unsigned long long>(outcome.frames),
+              static_cast<unsigned long long>(outcome.chunks), static_cast<unsigned long long>(outcome.layers),
+              static_cast<unsigned long long>(outcome.images), static_cast<unsigned long long>(outcome.names));
+  return Ok();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "The cache daemon of varve: keeps images as chunks and serves them on a unix socket. Started by varve when "
+      "needed.");
+  app.set_version_flag("--version", VARVE_VERSION);
+  bool rebuild = false;
+  bool log_to_file = false;
+  app.add_flag("--rebuild-index", rebuild, "make the index anew from the packs, then exit");
+  app.add_flag("--log-to-file", log_to_file, "log to run/cached.log below the root instead of standard error");
+  CLI11_PARSE(app, argc, argv);
+  if (::geteuid() != 0) {
+    std::fprintf(stderr, "varve-cached: must run as root (rootless is not supported yet)\n");
+    return 1;
+  }
+  const RootPaths paths = RootPaths::FromEnvironment();
+  if (log_to_file) {
+    const Status made = Fs::Real().MakeDirectories(paths.run());
+    const Status opened = made.ok() ? LogToFile(paths.log("cached")) : made;
+    if (!opened.ok()) std::fprintf(stderr, "varve-cached: %s\n", opened.error().message().c_str());
+  }
+  const Status outcome = rebuild ? RunRebuild(paths) : RunDaemon(paths);
+  if (outcome.ok()) return 0;
+  LogError("{}", outcome.error().message());
+  return 1;
+}
+
+}  // namespace
+}  // namespace varve
+
+int main(int argc, char** argv) { return varve::Main(argc, argv); }

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "cached/registry/http_transport.h"
+#include "cached/transfer/catalog.h"
+#include "cached/transfer/install.h"
+#include "proto/varve/v1/image.grpc.pb.h"
+
+namespace varve {
+
+// varve.v1.Images over a store. Everything must outlive it.
+class ImagesService final : public v1::Images::Service {
+ public:
+  ImagesService(Store& store, Catalog& catalog, ImageInstaller& installer, HttpTransport& transport)
+      : store_(store), catalog_(catalog), installer_(installer), transport_(transport) {}
+
+  grpc::Status Pull(grpc::ServerContext* context, const v1::PullRequest* request,
+                    grpc::ServerWriter<v1::PullEvent>* events) override;
+  grpc::Status Load(grpc::ServerContext* context,
+                    grpc::ServerReaderWriter<v1::PullEvent, v1::LoadRequest>* stream) override;
+  grpc::Status List(grpc::ServerContext* context, const v1::ListImagesRequest* request,
+                    v1::ListImagesReply* reply) override;
+  grpc::Status Inspect(grpc::ServerContext* context, const v1::InspectImageRequest* request,
+                       v1::ImageDetail* reply) override;
+  grpc::Status Tag(grpc::ServerContext* context, const v1::TagRequest* request, v1::TagReply* reply) override;
+  grpc::Status Remove(grpc::ServerContext* context, const v1::RemoveImageRequest* request,
+                      v1::RemoveImageReply* reply) override;
+
+ private:
+  Result<std::uint64_t> TarBytes(std::span<const Digest> diff_ids, v1::ImageDetail* detail) const;
+  Result<ChainId> PrepareImage(const FoundImage& found, std::size_t layers);
+
+  Store& store_;
+  Catalog& catalog_;
+  ImageInstaller& installer_;
+  HttpTransport& transport_;
+};
+
+}  // namespace varve

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cached/base/result.h"
+#include "cached/base/root_paths.h"
+#include "cached/store/store.h"
+#include "cached/transfer/install.h"
+
+namespace varve {
+
+struct ServerOptions {
+  StoreOptions store;
+  InstallOptions install;
+  std::chrono::seconds stop_grace{10};  // for running calls; then they are cancelled
+};
+
+// Opens the store of `paths` and serves it on its unix socket until `stop` (or a client) asks to stop. Returns once all
+// is down. `stop_fd` becomes readable when the process is to end.
+Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd);
+
+}  // namespace varve

@@ -1,0 +1,149 @@
+#include "cached/server/store_service.h"
+
+#include <unordered_set>
+
+#include "cached/oci/reference.h"
+#include "cached/server/grpc_status.h"
+#include "cached/store/usage.h"
+#include "cached/store/verify.h"
+
+namespace varve {
+namespace {
+
+std::string FamiliarOf(const std::string& canonical) {
+  const auto reference = Reference::Parse(canonical);
+  return reference.ok() ? reference->Familiar() : canonical;
+}
+
+}  // namespace
+
+grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* request, v1::UsageReply* reply) {
+  VARVE_GRPC_ASSIGN_OR_RETURN(const StoreUsage usage,
+                              UsageOf(store_, request->per_image() ? UsageDetail::kPerImage : UsageDetail::kTotals));
+  reply->set_images(usage.images.size());
+  reply->set_layers(usage.layers);
+  reply->set_chunks(usage.chunks);
+  reply->set_raw_bytes(usage.raw_bytes);
+  reply->set_layer_bytes(usage.layer_bytes);
+  reply->set_stored_bytes(usage.stored_bytes);
+  reply->set_dedup_ratio(
+      usage.stored_bytes == 0 ? 0 : static_cast<double>(usage.raw_bytes) / static_cast<double>(usage.stored_bytes));
+  if (!request->per_image()) return grpc::Status::OK;
+  for (const StoreUsage::Image& image : usage.images) {
+    v1::UsageReply::Image& row = *reply->add_per_image();
+    row.set_name(image.names.empty() ? image.manifest.Short() : FamiliarOf(image.names.front()));
+    row.set_raw_bytes(image.raw_bytes);
+    row.set_exclusive_bytes(image.exclusive_bytes);
+    row.set_shared_bytes(image.shared_bytes);
+  }
+  return grpc::Status::OK;
+}
+
+// The images that go if nobody uses them, as far as they may be mounted.
+Result<std::vector<ChainId>> StoreService::Candidates(CollectOptions::Images images) const {
+  VARVE_ASSIGN_OR_RETURN(std::vector<ChainId> candidates, driver_.Pinned());
+  if (images == CollectOptions::Images::kUnused) return candidates;
+  VARVE_ASSIGN_OR_RETURN(const auto rows, catalog_.List());
+  std::unordered_set<std::string> named;
+  for (const Catalog::Row& row : rows) {
+    if (!row.name.empty()) named.insert(row.record.chain_id());
+  }
+  std::erase_if(candidates,
+                [&](const ChainId& chain_id) { return named.contains(std::string(KeyOf(chain_id.digest))); });
+  return candidates;
+}
+
+Result<CollectOutcome> StoreService::Collect(CollectOptions::Images images) {
+  const std::lock_guard<std::mutex> one_at_a_time(collecting_);
+  VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(images));
+  CollectOptions options;
+  options.images = images;
+  VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
+  options.close_packs = [this](std::span<const PackId> packs) { driver_.ClosePacks(packs); };
+  return varve::Collect(store_, options);
+}
+
+grpc::Status StoreService::Prune(grpc::ServerContext*, const v1::PruneRequest* request, v1::PruneReply* reply) {
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t before, DiskBytes(store_.paths().root));
+  const auto outcome = Collect(request->all() ? CollectOptions::Images::kUnused : CollectOptions::Images::kDangling);
+  if (!outcome.ok()) return ToGrpc(outcome.error().In("prune"));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t after, DiskBytes(store_.paths().root));
+  for (const Digest& config : outcome->deleted_configs) reply->add_deleted_images(config.ToString());
+  reply->set_reclaimed_bytes(before > after ? before - after : 0);
+  return grpc::Status::OK;
+}
+
+grpc::Status StoreService::Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
+                                  grpc::ServerWriter<v1::VerifyEvent>* events) {
+  if (request->repair_from_registry()) return {grpc::StatusCode::UNIMPLEMENTED, "repair from a registry is not there"};
+  std::uint64_t frames = 0;
+  const auto report = [&](const VerifyProgress& progress) -> Status {
+    if (context->IsCancelled()) return Error(Code::kCancelled, "verify: cancelled");
+    frames = progress.frames;
+    v1::VerifyEvent event;
+    event.set_done_bytes(progress.done_bytes);
+    event.set_total_bytes(progress.total_bytes);
+    event.set_frames(progress.frames);
+    events->Write(event);
+    return Ok();
+  };
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::vector<Damage> found, VerifyStore(store_, report));
+  for (const Damage& damage : found) {
+    v1::VerifyEvent event;
+    event.set_problem(damage.ToString());
+    events->Write(event);
+  }
+  v1::VerifyEvent last;
+  last.set_finished(true);
+  last.set_frames(frames);
+  events->Write(last);
+  return grpc::Status::OK;
+}
+
+grpc::Status StoreService::Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::ExplainReply* reply) {
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(request->image()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FileExplanation file, ExplainFile(store_, found.manifest_digest, request->path()));
+  reply->set_type(file.type);
+  reply->set_layer(file.layer);
+  if (file.layer != 0) reply->set_diff_id(file.diff_id.ToString());
+  reply->set_size_bytes(file.size_bytes);
+  for (const FileExplanation::Chunk& chunk : file.chunks) {
+    v1::ExplainReply::Chunk& row = *reply->add_chunks();
+    row.set_sha256(chunk.sha256.ToString());
+    row.set_offset_bytes(chunk.offset_bytes);
+    row.set_raw_bytes(chunk.raw_bytes);
+    if (chunk.placement) {
+      row.set_pack(chunk.placement->pack());
+      row.set_pack_offset_bytes(chunk.placement->offset_bytes());
+      row.set_frame_bytes(chunk.placement->frame_bytes());
+      row.set_grouped(chunk.placement->grouped());
+    }
+    for (const std::string& image : chunk.images) row.add_images(FamiliarOf(image));
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status StoreService::BenchDedup(grpc::ServerContext*, const v1::BenchDedupRequest* request,
+                                      v1::BenchDedupReply* reply) {
+  std::vector<Digest> manifests;
+  for (const std::string& image : request->images()) {
+    VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(image));
+    manifests.push_back(found.manifest_digest);
+  }
+  VARVE_GRPC_ASSIGN_OR_RETURN(const DedupReport report, CompareDedup(store_, manifests));
+  reply->set_raw_bytes(report.raw_bytes);
+  reply->set_layer_bytes(report.layer_bytes);
+  reply->set_file_bytes(report.file_bytes);
+  reply->set_fixed_bytes(report.fixed_bytes);
+  reply->set_fastcdc_bytes(report.fastcdc_bytes);
+  reply->set_stored_bytes(report.stored_bytes);
+  reply->set_fixed_piece_bytes(report.fixed_piece_bytes);
+  for (const auto& [limit, count] : report.chunk_sizes) {
+    v1::BenchDedupReply::Bucket& bucket = *reply->add_chunk_sizes();
+    bucket.set_up_to_bytes(limit);
+    bucket.set_chunks(count);
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace varve
