@@ -1,0 +1,32 @@
+#include "cli/runtime/cgroups.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "cached/base/fs.h"
+
+namespace varve {
+namespace {
+
+constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
+
+Status RemoveCgroup(const std::string& hierarchy, const std::string& id) {
+  const std::string path = hierarchy + CgroupPathOf(id);
+  if (::rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Ok();
+  return ErrnoError(errno, path);
+}
+
+}  // namespace
+
+std::string CgroupPathOf(const std::string& id) { return "/varve/" + id; }
+
+Status RemoveCgroups(const std::string& id) {
+  VARVE_RETURN_IF_ERROR(RemoveCgroup(kCgroupRoot, id));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(kCgroupRoot));
+  for (const std::string& name : names) VARVE_RETURN_IF_ERROR(RemoveCgroup(std::string(kCgroupRoot) + "/" + name, id));
+  return Ok();
+}
+
+}  // namespace varve

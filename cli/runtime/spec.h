@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cached/base/result.h"
+#include "cli/runtime/container.h"
+#include "cli/runtime/mounts.h"
+#include "cli/runtime/user.h"
+
+namespace varve {
+
+// All that distinguishes one container's OCI runtime configuration from another's.
+struct ContainerSpec {
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::string cwd = "/";
+  ContainerUser user;
+  std::vector<std::string> capabilities;  // in force for root; the bound of what any other user can gain
+  std::string hostname;
+  std::vector<Mount> mounts;
+  std::vector<std::pair<std::string, std::string>> labels;
+  RootAccess root_access = RootAccess::kReadWrite;
+  Network network = Network::kHost;
+};
+
+// config.json (OCI runtime-spec 1.0.2), with docker's defaults (moby daemon/pkg/oci/defaults.go) but for: no time
+// namespace (runc 1.1 does not know it), no rlimits (raising one needs CAP_SYS_RESOURCE), no seccomp profile. The root
+// is rootfs/ in the bundle. kInvalidArgument if a text is not UTF-8, which JSON cannot carry.
+Result<std::string> OciRuntimeConfig(const ContainerSpec& spec, const std::string& id);
+
+}  // namespace varve

@@ -1,0 +1,113 @@
+#include <fmt/core.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/runtime/cgroups.h"
+#include "cli/runtime/spec.h"
+
+namespace varve {
+namespace {
+
+using Json = nlohmann::json;
+
+Json ProcessOf(const ContainerSpec& spec) {
+  Json capabilities = {{"bounding", spec.capabilities}};
+  if (spec.user.uid == 0) {
+    capabilities["permitted"] = spec.capabilities;
+    capabilities["effective"] = spec.capabilities;
+  }
+  return {{"terminal", false},
+          {"args", spec.args},
+          {"env", spec.env},
+          {"cwd", spec.cwd},
+          {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
+          {"capabilities", capabilities},
+          {"noNewPrivileges", false}};
+}
+
+Json MountsOf(const std::vector<Mount>& mounts) {
+  Json list = Json::array();
+  for (const Mount& mount : mounts) {
+    list.push_back({{"destination", mount.destination},
+                    {"type", mount.type},
+                    {"source", mount.source},
+                    {"options", mount.options}});
+  }
+  return list;
+}
+
+Json Namespaces(Network network) {
+  Json list = Json::array();
+  for (const char* type : {"mount", "uts", "pid", "ipc"}) list.push_back({{"type", type}});
+  if (network == Network::kNone) list.push_back({{"type", "network"}});
+  struct statfs info{};
+  if (::statfs("/sys/fs/cgroup", &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC)
+    list.push_back({{"type", "cgroup"}});
+  return list;
+}
+
+// Everything is denied but null, full, zero, random, urandom, tty and console; runc adds /dev/pts and mknod.
+Json Devices() {
+  const auto device = [](bool allow, int major, int minor) {
+    return Json{{"allow", allow}, {"type", "c"}, {"major", major}, {"minor", minor}, {"access", "rwm"}};
+  };
+  constexpr int kMemory = 1, kTerminal = 5, kMisc = 10, kFuse = 229;
+  Json list = Json::array({Json{{"allow", false}, {"access", "rwm"}}});
+  for (const int minor : {3, 5, 7, 8, 9}) list.push_back(device(true, kMemory, minor));
+  for (const int minor : {0, 1}) list.push_back(device(true, kTerminal, minor));
+  list.push_back(device(false, kMisc, kFuse));
+  return list;
+}
+
+Json MaskedPaths() {
+  Json list = {"/proc/acpi",
+               "/proc/asound",
+               "/proc/interrupts",
+               "/proc/kcore",
+               "/proc/keys",
+               "/proc/latency_stats",
+               "/proc/sched_debug",
+               "/proc/scsi",
+               "/proc/timer_list",
+               "/proc/timer_stats",
+               "/sys/devices/virtual/powercap",
+               "/sys/firmware"};
+  for (long cpu = 0; cpu < ::sysconf(_SC_NPROCESSORS_CONF); ++cpu) {
+    const std::string path = fmt::format("/sys/devices/system/cpu/cpu{}/thermal_throttle", cpu);
+    if (::access(path.c_str(), F_OK) == 0) list.push_back(path);
+  }
+  return list;
+}
+
+Json ConfigOf(const ContainerSpec& spec, const std::string& id) {
+  Json annotations = Json::object();
+  for (const auto& [key, value] : spec.labels) annotations[key] = value;
+  return {{"ociVersion", "1.0.2"},
+          {"process", ProcessOf(spec)},
+          {"root", {{"path", "rootfs"}, {"readonly", spec.root_access == RootAccess::kReadOnly}}},
+          {"hostname", spec.hostname},
+          {"mounts", MountsOf(spec.mounts)},
+          {"annotations", annotations},
+          {"linux",
+           {{"cgroupsPath", CgroupPathOf(id)},
+            {"namespaces", Namespaces(spec.network)},
+            {"resources", {{"devices", Devices()}}},
+            {"maskedPaths", MaskedPaths()},
+            {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
+}
+
+}  // namespace
+
+Result<std::string> OciRuntimeConfig(const ContainerSpec& spec, const std::string& id) {
+  try {
+    return ConfigOf(spec, id).dump();
+  } catch (const Json::exception& exception) {
+    return Error(Code::kInvalidArgument,
+                 fmt::format("an argument, variable, path or label cannot be passed on: {}", exception.what()));
+  }
+}
+
+}  // namespace varve

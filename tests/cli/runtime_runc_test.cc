@@ -1,0 +1,35 @@
+#include <gtest/gtest.h>
+
+#include "cli/runtime/runc.h"
+
+namespace varve {
+namespace {
+
+std::string Line(const std::string& message) {
+  return "time=\"2026-01-02T03:04:05Z\" level=error msg=\"runc run failed: " + message + "\"\n";
+}
+std::string Exec(const std::string& why) {
+  return Line("unable to start container process: exec: \\\"/permission denied/x\\\": " + why);
+}
+
+TEST(RuntimeRuncTest, ACommandThatIsNotThereIs127) {
+  EXPECT_EQ(StartFailure(Exec("stat /x: no such file or directory")), 127);
+  EXPECT_EQ(StartFailure(Exec("executable file not found in $PATH")), 127);
+}
+
+TEST(RuntimeRuncTest, ACommandThatCannotBeExecutedIs126) {
+  EXPECT_EQ(StartFailure(Exec("permission denied")), 126);
+  EXPECT_EQ(StartFailure(Exec("is a directory")), 126);
+}
+
+TEST(RuntimeRuncTest, AnyOtherFailureToStartIs125) {
+  EXPECT_EQ(StartFailure(Line("error mounting \\\"/v\\\": stat /v: no such file or directory")), 125);
+}
+
+TEST(RuntimeRuncTest, AContainerThatStartedKeepsItsExitCode) {
+  EXPECT_EQ(StartFailure(""), std::nullopt);
+  EXPECT_EQ(StartFailure("time=\"x\" level=warning msg=\"exec: permission denied\"\n"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace varve

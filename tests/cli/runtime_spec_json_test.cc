@@ -1,0 +1,98 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/runtime/spec.h"
+
+namespace varve {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::Contains;
+using ::testing::Not;
+
+ContainerSpec Spec() {
+  ContainerSpec spec;
+  spec.args = {"/bin/sh", "-c", "true"};
+  spec.env = {"A=b"};
+  spec.cwd = "/app";
+  spec.capabilities = {"CAP_CHOWN"};
+  spec.user.groups = {0};
+  spec.hostname = "box";
+  return spec;
+}
+Json ConfigOf(const ContainerSpec& spec) { return Json::parse(*OciRuntimeConfig(spec, "0123")); }
+
+TEST(RuntimeSpecTest, TheProcessOfRootHasItsCapabilities) {
+  EXPECT_EQ(ConfigOf(Spec())["process"], Json::parse(R"({
+    "terminal": false, "args": ["/bin/sh", "-c", "true"], "env": ["A=b"], "cwd": "/app", "noNewPrivileges": false,
+    "user": {"uid": 0, "gid": 0, "additionalGids": [0]},
+    "capabilities": {"bounding": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"]}})"));
+}
+
+TEST(RuntimeSpecTest, AnyOtherUserKeepsOnlyTheBoundingSet) {
+  ContainerSpec spec = Spec();
+  spec.user = {.uid = 1000, .gid = 50, .groups = {50, 7}};
+  const Json process = ConfigOf(spec)["process"];
+  EXPECT_EQ(process["capabilities"], Json::parse(R"({"bounding": ["CAP_CHOWN"]})"));
+  EXPECT_EQ(process["user"], Json::parse(R"({"uid": 1000, "gid": 50, "additionalGids": [50, 7]})"));
+}
+
+TEST(RuntimeSpecTest, RlimitsAreNeverTouched) { EXPECT_FALSE(ConfigOf(Spec())["process"].contains("rlimits")); }
+
+TEST(RuntimeSpecTest, ANetworkNamespaceIsMadeOnlyForNoNetwork) {
+  ContainerSpec spec = Spec();
+  const Json network = {{"type", "network"}};
+  EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Not(Contains(network)));
+  spec.network = Network::kNone;
+  EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Contains(network));
+  EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Not(Contains(Json{{"type", "time"}})));
+}
+
+TEST(RuntimeSpecTest, DevicesAreDeniedButForTheHarmlessOnes) {
+  EXPECT_EQ(ConfigOf(Spec())["linux"]["resources"]["devices"], Json::parse(R"([
+    {"allow": false, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 1, "minor": 5, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 1, "minor": 7, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 1, "minor": 8, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 1, "minor": 9, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 5, "minor": 0, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 5, "minor": 1, "access": "rwm"},
+    {"allow": false, "type": "c", "major": 10, "minor": 229, "access": "rwm"}])"));
+}
+
+TEST(RuntimeSpecTest, KernelInterfacesAreMaskedOrReadOnly) {
+  const Json linux_part = ConfigOf(Spec())["linux"];
+  for (const char* path : {"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+                           "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+                           "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"}) {
+    EXPECT_THAT(linux_part["maskedPaths"], Contains(Json(path)));
+  }
+  EXPECT_EQ(linux_part["readonlyPaths"],
+            Json::parse(R"(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"])"));
+}
+
+TEST(RuntimeSpecTest, MountsLabelsAndRootAreWrittenAsGiven) {
+  ContainerSpec spec = Spec();
+  spec.mounts = {{"/v", "bind", "/srv", {"rbind", "ro"}}};
+  spec.labels = {{"a", "b"}};
+  spec.root_access = RootAccess::kReadOnly;
+  const Json config = ConfigOf(spec);
+  EXPECT_EQ(config["mounts"],
+            Json::parse(R"([{"destination": "/v", "type": "bind", "source": "/srv", "options": ["rbind", "ro"]}])"));
+  EXPECT_EQ(config["annotations"], Json::parse(R"({"a": "b"})"));
+  EXPECT_EQ(config["root"], Json::parse(R"({"path": "rootfs", "readonly": true})"));
+  EXPECT_EQ(config["hostname"], "box");
+  EXPECT_EQ(config["linux"]["cgroupsPath"], "/varve/0123");
+}
+
+TEST(RuntimeSpecTest, TextThatIsNotUtf8IsRefused) {
+  ContainerSpec spec = Spec();
+  spec.env = {"A=\xff"};
+  EXPECT_EQ(OciRuntimeConfig(spec, "0123").error().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace varve
