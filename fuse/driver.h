@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cached/client/mounts_client.h"
@@ -16,9 +17,9 @@ namespace varve {
 // still used stays, and is not in the answer. Commands come from one thread.
 class Driver final : public DriverCommands {
  public:
-  // All must outlive the driver.
-  Driver(ImageRegistry& images, ContentReader& content, Session& session)
-      : images_(images), content_(content), session_(session) {}
+  // All must outlive the driver. `mountpoint` is where the kernel shows the session's root.
+  Driver(ImageRegistry& images, ContentReader& content, Session& session, std::string mountpoint)
+      : images_(images), content_(content), session_(session), mountpoint_(std::move(mountpoint)) {}
 
   std::vector<ChainId> Serving() override { return images_.Serving(); }
   std::vector<ChainId> Release(std::span<const ChainId> images) override;
@@ -28,6 +29,7 @@ class Driver final : public DriverCommands {
   ImageRegistry& images_;
   ContentReader& content_;
   Session& session_;
+  const std::string mountpoint_;
 };
 
 }  // namespace varve

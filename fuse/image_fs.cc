@@ -197,8 +197,7 @@ struct ImageFs::Callbacks {
   static ImageFs& Of(fuse_req_t request) { return *static_cast<ImageFs*>(fuse_req_userdata(request)); }
 
   static void Init(void* /*fs*/, fuse_conn_info* connection) {
-    connection->want |=
-        connection->capable & (FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS);
+    connection->want |= connection->capable & (FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_READDIRPLUS);
     // Content never changes, and replies are too small for a splice to pay.
     connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
                                                FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);

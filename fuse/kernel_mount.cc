@@ -27,7 +27,8 @@ Result<KernelMount> KernelMount::Create(std::string directory) {
   if (!device.valid()) return ErrnoError(errno, "/dev/fuse (is the fuse module loaded?)");
   const std::string options =
       fmt::format("fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", device.get());
-  if (::mount("varve", directory.c_str(), "fuse.varve", MS_RDONLY | MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+  if (::mount(directory.c_str(), directory.c_str(), "fuse.varve", MS_RDONLY | MS_NOSUID | MS_NODEV, options.c_str()) !=
+      0) {
     return ErrnoError(errno, fmt::format("mount FUSE on {}", directory));
   }
   return KernelMount(std::move(directory), std::move(device));

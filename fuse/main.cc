@@ -147,7 +147,7 @@ Status Serve(const Options& options, const RootPaths& paths) {
   if (const Status status = mount.SetReadAhead(kReadAheadKib); !status.ok()) {
     LogWarning("{}; large files are read in smaller requests", status.error().message());
   }
-  Driver driver(images, content, *session);
+  Driver driver(images, content, *session, paths.rootfs());
   MountsClient::Attendance attendance(mounts, driver);
 
   const auto answer = [&](const DriverRequest& request) -> Result<DriverReply> {

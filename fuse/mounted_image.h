@@ -34,7 +34,7 @@ struct MountedImage {
   static Result<std::unique_ptr<const MountedImage>> Open(const RootPaths& paths, const ChainId& chain_id,
                                                           std::uint32_t slot, Layers layers);
 
-  // The path of an inode, for messages; empty if the image has none. Walks the whole index.
+  // The path of a file of a layer, for messages; empty if the image has none. Walks the whole index.
   std::string PathOf(const MountedLayer& layer, std::uint32_t ordinal) const;
 
   ChainId chain_id;

@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "cached/base/log.h"
@@ -18,17 +21,37 @@ namespace {
 // interface knows one descriptor for all; the custom I/O below is where each worker takes its own instead.
 thread_local int worker_device = -1;
 
+// FUSE_INIT, while this worker answers it.
+thread_local std::uint64_t init_request = 0;
+
 ssize_t ReadRequest(int device, void* buffer, std::size_t size, void* /*fs*/) {
   const ssize_t n = ::read(worker_device >= 0 ? worker_device : device, buffer, size);
   if (n == 0) {  // a test closed its end, as an unmount does
     errno = ENODEV;
     return -1;
   }
+  const auto* header = static_cast<const fuse_in_header*>(buffer);
+  if (n > 0 && header->opcode == FUSE_INIT) init_request = header->unique;
   return n;
 }
 
+// libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS and does not pass it on: without it the kernel looks up one name a
+// directory at a time.
+ssize_t WriteInitReply(int device, std::span<iovec> parts) {
+  fuse_init_out init{};
+  std::memcpy(&init, parts[1].iov_base, std::min(parts[1].iov_len, sizeof(init)));
+  init.flags |= FUSE_PARALLEL_DIROPS;
+  parts[1].iov_base = &init;
+  return ::writev(device, parts.data(), static_cast<int>(parts.size()));
+}
+
 ssize_t WriteReply(int device, iovec* parts, int count, void* /*fs*/) {
-  return ::writev(worker_device >= 0 ? worker_device : device, parts, count);
+  if (worker_device >= 0) device = worker_device;
+  if (init_request != 0 && static_cast<const fuse_out_header*>(parts->iov_base)->unique == init_request) {
+    init_request = 0;
+    if (count == 2) return WriteInitReply(device, {parts, 2});
+  }
+  return ::writev(device, parts, count);
 }
 
 // A descriptor with a queue of its own of requests under way; of a socket, just another descriptor.
@@ -56,6 +79,7 @@ Result<std::unique_ptr<Session>> Session::Start(ImageFs& fs, UniqueFd device, co
   char* arguments[] = {name, nullptr};
   fuse_args args = FUSE_ARGS_INIT(1, arguments);
   fuse_session* session = fuse_session_new(&args, &ImageFs::Operations(), sizeof(fuse_lowlevel_ops), &fs);
+  fuse_opt_free_args(&args);
   if (session == nullptr) return Error(Code::kInternal, "libfuse refuses a session");
   std::unique_ptr<Session> started(new Session(session, options));
   const fuse_custom_io io{.writev = WriteReply, .read = ReadRequest, .splice_receive = nullptr, .splice_send = nullptr};

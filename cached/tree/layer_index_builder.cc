@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <random>
 
-#include "cached/content/chunker.h"
 #include "cached/tree/layer_index.h"
+#include "cached/tree/layer_tables.h"
 #include "cached/tree/ordinal_set.h"
 #include "cached/tree/path.h"
 #include "cached/tree/whiteout.h"
@@ -67,11 +67,14 @@ std::uint32_t FileTypeBits(EntryType type) {
 
 class LayerIndexBuilder::Tree {
  public:
-  explicit Tree(const LayerLimits& limits) : limits_(limits), seed_(std::random_device()()) {
+  explicit Tree(const LayerLimits& limits)
+      : limits_(limits), seed_(std::random_device()()), tables_(limits.pool_bytes_max, seed_) {
     inodes_.push_back(ImpliedDirectory());
   }
 
-  std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
+  std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length) {
+    return tables_.AddChunk(sha256, raw_length);
+  }
   Status Add(const Entry& entry, std::span<const FileExtent> extents);
   Result<Bytes> Finish(const Digest& diff_id, std::uint64_t tar_bytes);
 
@@ -90,10 +93,7 @@ class LayerIndexBuilder::Tree {
   static fb::Inode ImpliedDirectory() { return {0, 0, 0, kDirectoryMode, 0, 0, 0, 0, 0, 0, 0, kInodeImplied}; }
 
   // Reading the tree.
-  std::string_view Text(std::uint32_t first, std::uint32_t length) const {
-    return std::string_view(pool_).substr(first, length);
-  }
-  std::string_view Text(const Name& name) const { return Text(name.text, name.text_length); }
+  std::string_view Text(const Name& name) const { return tables_.Text(name.text, name.text_length); }
   bool IsDirectory(const Name& name) const {
     return name.kind == Target::kInode && S_ISDIR(inodes_[name.target].mode());
   }
@@ -107,14 +107,12 @@ class LayerIndexBuilder::Tree {
   Result<std::vector<ResolvedName>> Resolve(std::span<const std::string_view> names) const;
 
   // Changing it.
-  Result<std::uint32_t> AddText(std::string_view text);
-  Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& xattrs);
   Error TooMany() const;
   Result<std::uint32_t> AddInode(const fb::Inode& inode);
   Result<Name*> Make(std::uint32_t directory, std::string_view text);
   Result<std::uint32_t> MakeDirectory(std::span<const std::string_view> names);
   Status Put(const Entry& entry, std::span<const FileExtent> extents);
-  Status ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes);
+  void ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes);
   Status PutInode(std::uint32_t directory, std::string_view text, const fb::Inode& inode);
   Status PutHardLink(std::uint32_t directory, std::string_view text, std::string_view path);
   Result<fb::Inode> MakeInode(const Entry& entry, std::span<const FileExtent> extents);
@@ -144,27 +142,9 @@ class LayerIndexBuilder::Tree {
   OrdinalSet names_by_text_;
   std::vector<fb::Inode> inodes_;  // directories: first and count unused, nlink counted by Walk
   std::vector<fb::Extent> extents_;
-  std::vector<fb::Chunk> chunks_;
-  OrdinalSet chunks_by_digest_;
-  std::vector<fb::XattrSet> xattr_sets_;
-  std::vector<std::uint64_t> xattr_set_hashes_;
-  OrdinalSet xattr_sets_by_hash_;
-  std::vector<fb::Xattr> xattrs_;
   std::vector<fb::PoolRange> lower_links_;
-  std::string pool_;
+  LayerTables tables_;
 };
-
-std::uint32_t LayerIndexBuilder::Tree::AddChunk(const Digest& sha256, std::uint32_t raw_length) {
-  VARVE_CHECK(raw_length > 0 && raw_length <= kChunkBytesMax);
-  const DigestHash hash;
-  const auto equal = [&](std::uint32_t i) { return DigestOf(chunks_[i].sha256()) == sha256; };
-  const std::uint32_t known = chunks_by_digest_.Find(hash(sha256), equal);
-  if (known != kNoOrdinal) return known;
-  chunks_.emplace_back(HashOf(sha256), raw_length);
-  const auto added = static_cast<std::uint32_t>(chunks_.size() - 1);
-  chunks_by_digest_.Insert(added, [&](std::uint32_t i) { return hash(DigestOf(chunks_[i].sha256())); });
-  return added;
-}
 
 const LayerIndexBuilder::Tree::Name* LayerIndexBuilder::Tree::Find(std::uint32_t directory,
                                                                    std::string_view text) const {
@@ -180,47 +160,9 @@ PathStep LayerIndexBuilder::Tree::Step(std::uint32_t directory, std::string_view
   if (name->kind == Target::kLowerLink) return {.kind = PathStep::Kind::kOther};
   const fb::Inode& inode = inodes_[name->target];
   if (S_ISDIR(inode.mode())) return {.kind = PathStep::Kind::kDirectory, .directory = name->target};
-  if (S_ISLNK(inode.mode())) return {.kind = PathStep::Kind::kSymlink, .target = Text(inode.first(), inode.count())};
+  if (S_ISLNK(inode.mode()))
+    return {.kind = PathStep::Kind::kSymlink, .target = tables_.Text(inode.first(), inode.count())};
   return {.kind = PathStep::Kind::kOther};
-}
-
-Result<std::uint32_t> LayerIndexBuilder::Tree::AddText(std::string_view text) {
-  if (text.size() > limits_.pool_bytes_max - pool_.size()) {
-    return Error(Code::kResourceExhausted, fmt::format("the layer's names, link targets and xattrs exceed {}",
-                                                       HumanSize(limits_.pool_bytes_max)));
-  }
-  pool_ += text;
-  return static_cast<std::uint32_t>(pool_.size() - text.size());
-}
-
-// The xattr_set of an inode: most layers have one or two different ones.
-Result<std::uint32_t> LayerIndexBuilder::Tree::AddXattrs(const std::map<std::string, std::string>& xattrs) {
-  if (xattrs.empty()) return 0;
-  std::uint64_t hash = seed_;
-  for (const auto& [name, value] : xattrs) {
-    if (!IsValidXattr(name, value)) return Invalid(fmt::format("xattr \"{}\" of {} bytes", name, value.size()));
-    hash = XXH3_64bits_withSeed(name.data(), name.size(), hash);
-    hash = XXH3_64bits_withSeed(value.data(), value.size(), hash);
-  }
-  const auto equal = [&](std::uint32_t i) {
-    const auto set = std::span(xattrs_).subspan(xattr_sets_[i].first(), xattr_sets_[i].count());
-    return std::ranges::equal(set, xattrs, [&](const fb::Xattr& a, const auto& b) {
-      return Text(a.name(), a.name_length()) == b.first && Text(a.value(), a.value_length()) == b.second;
-    });
-  };
-  const std::uint32_t known = xattr_sets_by_hash_.Find(hash, equal);
-  if (known != kNoOrdinal) return known + 1;
-  xattr_sets_.emplace_back(static_cast<std::uint32_t>(xattrs_.size()), static_cast<std::uint32_t>(xattrs.size()));
-  for (const auto& [name, value] : xattrs) {
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t name_at, AddText(name));
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t value_at, AddText(value));
-    xattrs_.emplace_back(name_at, value_at, static_cast<std::uint32_t>(name.size()),
-                         static_cast<std::uint32_t>(value.size()));
-  }
-  xattr_set_hashes_.push_back(hash);
-  const auto added = static_cast<std::uint32_t>(xattr_sets_.size() - 1);
-  xattr_sets_by_hash_.Insert(added, [&](std::uint32_t i) { return xattr_set_hashes_[i]; });
-  return added + 1;
 }
 
 Error LayerIndexBuilder::Tree::TooMany() const {
@@ -237,7 +179,7 @@ Result<std::uint32_t> LayerIndexBuilder::Tree::AddInode(const fb::Inode& inode) 
 Result<LayerIndexBuilder::Tree::Name*> LayerIndexBuilder::Tree::Make(std::uint32_t directory, std::string_view text) {
   if (const Name* name = Find(directory, text); name != nullptr) return const_cast<Name*>(name);
   if (names_.size() >= limits_.entries_max) return TooMany();
-  VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(text));
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(text));
   names_.push_back({.directory = directory, .text = at, .text_length = static_cast<std::uint8_t>(text.size())});
   const auto hash = [&](std::uint32_t i) { return Hash(names_[i].directory, Text(names_[i])); };
   names_by_text_.Insert(static_cast<std::uint32_t>(names_.size() - 1), hash);
@@ -278,7 +220,8 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
   if (names.empty()) {
     if (entry.type != EntryType::kDirectory) return Invalid("the root can only be a directory");
     VARVE_ASSIGN_OR_RETURN(const fb::Inode root, MakeInode(entry, extents));
-    return ReplaceDirectory(kRoot, root);
+    ReplaceDirectory(kRoot, root);
+    return Ok();
   }
   const std::string_view text = names.back();
   const auto parents = std::span(names).first(names.size() - 1);
@@ -304,15 +247,17 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
 }
 
 // A directory's new attributes; what is in it, and whether it is opaque, stays.
-Status LayerIndexBuilder::Tree::ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes) {
+void LayerIndexBuilder::Tree::ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes) {
   attributes.mutate_flags(inodes_[ordinal].flags() & kInodeOpaque);
   inodes_[ordinal] = attributes;
-  return Ok();
 }
 
 Status LayerIndexBuilder::Tree::PutInode(std::uint32_t directory, std::string_view text, const fb::Inode& inode) {
   VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
-  if (S_ISDIR(inode.mode()) && IsDirectory(*name)) return ReplaceDirectory(name->target, inode);
+  if (S_ISDIR(inode.mode()) && IsDirectory(*name)) {
+    ReplaceDirectory(name->target, inode);
+    return Ok();
+  }
   VARVE_ASSIGN_OR_RETURN(name->target, AddInode(inode));
   name->kind = Target::kInode;
   return Ok();
@@ -332,7 +277,7 @@ Status LayerIndexBuilder::Tree::PutHardLink(std::uint32_t directory, std::string
     joined = *found;
   } else {
     const std::string normal = fmt::format("{}", fmt::join(names, "/"));
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(normal));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(normal));
     joined.kind = Target::kLowerLink;
     joined.target = static_cast<std::uint32_t>(lower_links_.size());
     lower_links_.emplace_back(at, static_cast<std::uint32_t>(normal.size()));
@@ -352,7 +297,7 @@ Result<fb::Inode> LayerIndexBuilder::Tree::MakeInode(const Entry& entry, std::sp
   inode.mutate_gid(entry.gid);
   inode.mutate_mtime_seconds(entry.mtime_seconds);
   inode.mutate_mtime_nanoseconds(entry.mtime_nanoseconds);
-  VARVE_ASSIGN_OR_RETURN(const std::uint32_t xattr_set, AddXattrs(entry.xattrs));
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t xattr_set, tables_.AddXattrs(entry.xattrs));
   inode.mutate_xattr_set(xattr_set);
   if (entry.type == EntryType::kFile) SetContent(entry.size_bytes, extents, inode);
   if (entry.type == EntryType::kCharDevice || entry.type == EntryType::kBlockDevice) {
@@ -365,7 +310,7 @@ Result<fb::Inode> LayerIndexBuilder::Tree::MakeInode(const Entry& entry, std::sp
       return Invalid(fmt::format("a symlink with a target of {} bytes, 1 to {} allowed and no NUL", target.size(),
                                  kSymlinkTargetBytesMax));
     }
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, AddText(target));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(target));
     inode.mutate_first(at);
     inode.mutate_count(static_cast<std::uint32_t>(target.size()));
     inode.mutate_size(target.size());
@@ -377,7 +322,7 @@ void LayerIndexBuilder::Tree::SetContent(std::uint64_t size_bytes, std::span<con
                                          fb::Inode& inode) {
   std::uint64_t end = 0;
   for (const FileExtent& extent : extents) {
-    VARVE_CHECK(extent.chunk < chunks_.size() && extent.length == chunks_[extent.chunk].raw_length());
+    VARVE_CHECK(extent.chunk < tables_.chunks.size() && extent.length == tables_.chunks[extent.chunk].raw_length());
     VARVE_CHECK(extent.offset >= end && extent.offset <= size_bytes && extent.length <= size_bytes - extent.offset);
     end = extent.offset + extent.length;
   }
@@ -466,9 +411,10 @@ Result<Bytes> LayerIndexBuilder::Tree::Finish(const Digest& diff_id, std::uint64
   VARVE_ASSIGN_OR_RETURN(
       const auto writer,
       IndexFileWriter::Create(order.inodes.size() * sizeof(fb::Inode) + order.entries * sizeof(fb::LayerEntry) +
-                              bytes_of(extents_) + bytes_of(chunks_) + bytes_of(xattr_sets_) + bytes_of(xattrs_) +
-                              bytes_of(lower_links_) + pool_.size()));
-  const auto pool = writer->buffer().CreateVector(reinterpret_cast<const std::uint8_t*>(pool_.data()), pool_.size());
+                              bytes_of(extents_) + bytes_of(tables_.chunks) + bytes_of(tables_.xattr_sets) +
+                              bytes_of(tables_.xattrs) + bytes_of(lower_links_) + tables_.pool.size()));
+  const auto pool =
+      writer->buffer().CreateVector(reinterpret_cast<const std::uint8_t*>(tables_.pool.data()), tables_.pool.size());
   const auto inodes = writer->AddStructs<fb::Inode>(order.inodes.size());
   const auto entries = writer->AddStructs<fb::LayerEntry>(order.entries);
   auto entry = entries.items.begin();
@@ -480,9 +426,9 @@ Result<Bytes> LayerIndexBuilder::Tree::Finish(const Digest& diff_id, std::uint64
     }
   }
   const auto extents = writer->AddStructs<fb::Extent>(extents_);
-  const auto chunks = writer->AddStructs<fb::Chunk>(chunks_);
-  const auto xattr_sets = writer->AddStructs<fb::XattrSet>(xattr_sets_);
-  const auto xattrs = writer->AddStructs<fb::Xattr>(xattrs_);
+  const auto chunks = writer->AddStructs<fb::Chunk>(tables_.chunks);
+  const auto xattr_sets = writer->AddStructs<fb::XattrSet>(tables_.xattr_sets);
+  const auto xattrs = writer->AddStructs<fb::Xattr>(tables_.xattrs);
   const auto lower_links = writer->AddStructs<fb::PoolRange>(lower_links_);
   const fb::Hash name = HashOf(diff_id);
   const auto table = fb::CreateLayerIndex(writer->buffer(), &name, tar_bytes, inodes.offset, entries.offset, extents,

@@ -24,7 +24,8 @@ struct FileExtent {
 
 // Turns the entries of one layer's tar, in tar order, into a layer index. Applies what the order decides (a later entry
 // replaces an earlier one of the same path, directories merge, hard links join) and OCI's whiteout names; what depends
-// on lower layers is left to the merge. Not thread-safe. Memory: about 150 bytes an entry beside its names.
+// on lower layers is left to the merge. Not thread-safe. Memory: about 150 bytes for an entry with one chunk, beside
+// its name; Finish adds the size of the index. An error spends the builder.
 class LayerIndexBuilder {
  public:
   explicit LayerIndexBuilder(const LayerLimits& limits);
@@ -34,11 +35,12 @@ class LayerIndexBuilder {
   // The ordinal of the chunk: a new one, or that of an equal chunk that this layer has already.
   std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
 
-  // kInvalidArgument, naming the entry, for a path that leaves the root ("..", never followed out), an invalid whiteout
-  // or a name over 255 bytes; kResourceExhausted for a limit passed. `extents` are sorted and lie inside the file.
+  // kInvalidArgument, naming the entry, for a path that leaves the root ("..", never followed out) or goes through a
+  // file, an invalid whiteout, a name over 255 bytes, or attributes that Linux does not know; kResourceExhausted for a
+  // limit passed. `extents` ascend, lie inside the file and are whole chunks of AddChunk: else VARVE_CHECK.
   Status Add(const Entry& entry, std::span<const FileExtent> extents);
 
-  // The file image of the index: envelope and FlatBuffer. The builder is empty after it.
+  // The file image of the index: envelope and FlatBuffer. The builder is spent.
   Result<Bytes> Finish(const Digest& diff_id, std::uint64_t tar_bytes);
 
  private:

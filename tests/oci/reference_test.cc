@@ -105,7 +105,7 @@ TEST(ReferenceTest, DigestWithoutATagLeavesTheTagEmpty) {
   const auto reference = Reference::Parse("debian@sha256:" + kHex);
   ASSERT_TRUE(reference.ok());
   EXPECT_EQ(reference->tag, "");
-  EXPECT_EQ(reference->digest->hex(), kHex);
+  EXPECT_EQ(reference->digest, *Digest::FromHexText(kHex));
 }
 
 TEST(ReferenceTest, RepositoryIsWithoutTagAndDigest) {

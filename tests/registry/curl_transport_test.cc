@@ -161,9 +161,9 @@ TEST_F(CurlTransportTest, ProxyOfTheCallerIsUsedUnlessTheHostIsExcepted) {
 TEST_F(CurlTransportTest, ProxyOfOurOwnEnvironmentIsNotUsed) {
   LoopbackServer proxy(Hello);
   LoopbackServer server(Hello);
-  ASSERT_EQ(::setenv("http_proxy", proxy.url().c_str(), 1), 0);
+  ASSERT_EQ(::setenv("http_proxy", proxy.url().c_str(), 1), 0);  // NOLINT(concurrency-mt-unsafe): no thread reads it
   ASSERT_TRUE(Get(server.url()).response.ok());
-  ::unsetenv("http_proxy");
+  ::unsetenv("http_proxy");  // NOLINT(concurrency-mt-unsafe)
   EXPECT_EQ(proxy.requests().size(), 0u);
 }
 

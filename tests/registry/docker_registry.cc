@@ -1,6 +1,7 @@
 #include "tests/registry/docker_registry.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,7 +17,9 @@
 namespace varve {
 namespace {
 
-void Run(const std::string& command) { VARVE_CHECK(std::system(command.c_str()) == 0); }
+void Run(const std::string& command) {
+  VARVE_CHECK(std::system(command.c_str()) == 0);  // NOLINT(concurrency-mt-unsafe): nobody waits for children meanwhile
+}
 
 void Write(const std::string& path, std::string_view content) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -24,13 +27,16 @@ void Write(const std::string& path, std::string_view content) {
 }
 
 void MakeCertificates(const std::string& directory) {
-  const std::string quiet = " 2>/dev/null";
-  const std::string key = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes ";
-  Run("cd " + directory + " && " + key + "-x509 -days 2 -subj /CN=test-authority -keyout ca.key -out ca.crt" + quiet);
-  for (const std::string name : {"server", "client"}) {
-    Run("cd " + directory + " && " + key + "-subj /CN=" + name + " -keyout " + name + ".key -out " + name + ".csr" +
-        quiet + " && echo subjectAltName=IP:127.0.0.1 > san && openssl x509 -req -days 2 -in " + name +
-        ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile san -out " + name + ".crt" + quiet);
+  constexpr std::string_view kNewKey = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+  Run(
+      fmt::format("cd {} && {} -x509 -days 2 -subj /CN=test-authority -keyout ca.key -out ca.crt 2>/dev/null && "
+                  "echo subjectAltName=IP:127.0.0.1 > san",
+                  directory, kNewKey));
+  for (const char* name : {"server", "client"}) {
+    Run(
+        fmt::format("cd {0} && {1} -subj /CN={2} -keyout {2}.key -out {2}.csr 2>/dev/null && openssl x509 -req -days 2 "
+                    "-in {2}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile san -out {2}.crt 2>/dev/null",
+                    directory, kNewKey, name));
   }
 }
 
@@ -63,7 +69,8 @@ void DockerRegistry::Start(const std::string& configuration) {
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(log[1], STDERR_FILENO);
-    ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
+    const int null = ::open("/dev/null", O_WRONLY);
+    if (null >= 0) ::dup2(null, STDOUT_FILENO);
     ::execlp("docker-registry", "docker-registry", "serve", file.c_str(), nullptr);
     ::_exit(127);
   }

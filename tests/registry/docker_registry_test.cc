@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
+#include <memory>
 
 #include "cached/content/sha256.h"
 #include "cached/oci/manifest.h"
@@ -21,7 +23,7 @@ using testing::HasSubstr;
 class DockerRegistryTest : public testing::Test {
  protected:
   void Serve(DockerRegistry::Access access, DockerRegistry::Tls tls) {
-    registry_.emplace(access, tls);
+    registry_ = std::make_unique<DockerRegistry>(access, tls);
     const Digest config = registry_->PutBlob("team/app", "{}");
     const Digest layer = registry_->PutBlob("team/app", layer_);
     manifest_ = fmt::format(
@@ -57,7 +59,7 @@ class DockerRegistryTest : public testing::Test {
 
   const std::string layer_ = std::string(3'000'000, 'l');
   std::string manifest_;
-  std::optional<DockerRegistry> registry_;
+  std::unique_ptr<DockerRegistry> registry_;
   CurlTransport transport_;
   RegistryOptions options_;
   CancelToken cancel_;
@@ -81,9 +83,9 @@ TEST_F(DockerRegistryTest, BlobsAreFetchedInParallelByOneClient) {
   Descriptor blob;
   blob.digest = Sha256Of(AsBytes(layer_));
   blob.size_bytes = layer_.size();
-  std::vector<std::future<Digest>> fetched;
-  for (int i = 0; i < 4; ++i) {
-    fetched.push_back(std::async(std::launch::async, [&] {
+  std::array<std::future<Digest>, 4> fetched;
+  for (auto& digest : fetched) {
+    digest = std::async(std::launch::async, [&] {
       Sha256 sha256;
       const auto hash = [&](ByteSpan piece) {
         sha256.Update(piece);
@@ -91,7 +93,7 @@ TEST_F(DockerRegistryTest, BlobsAreFetchedInParallelByOneClient) {
       };
       (*client)->FetchBlob(blob, hash, cancel_).IgnoreError("the digest shows it");
       return sha256.Finish();
-    }));
+    });
   }
   for (auto& digest : fetched) EXPECT_EQ(digest.get(), blob.digest);
 }

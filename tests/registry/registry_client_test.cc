@@ -29,13 +29,16 @@ Descriptor Blob(std::string_view content = kBlobText) {
 // A client of "registry.example/team/app" over a script, and the time that it spent waiting.
 class RegistryClientTest : public testing::Test {
  protected:
+  using Creation = Result<std::unique_ptr<RegistryClient>>;
+
   void Connect(std::deque<ScriptedAnswer> answers, const std::string& reference = "registry.example/team/app") {
-    transport_.emplace(std::move(answers));
+    transport_ = std::make_unique<ScriptedTransport>(std::move(answers));
     options_.retry.sleep = [this](std::chrono::milliseconds time) {
       waited_ += time;
       if (cancel_while_waiting_) cancel_.Cancel();
     };
-    created_.emplace(RegistryClient::Create(*transport_, *Reference::Parse(reference), options_, cancel_));
+    created_ = std::make_unique<Creation>(
+        RegistryClient::Create(*transport_, *Reference::Parse(reference), options_, cancel_));
   }
   RegistryClient& client() { return ***created_; }
   const Error& creation_error() { return created_->error(); }
@@ -61,8 +64,8 @@ class RegistryClientTest : public testing::Test {
   std::chrono::milliseconds waited_{0};
   Status sink_status_;
   std::string received_;
-  std::optional<ScriptedTransport> transport_;
-  std::optional<Result<std::unique_ptr<RegistryClient>>> created_;
+  std::unique_ptr<ScriptedTransport> transport_;
+  std::unique_ptr<Creation> created_;
 };
 
 const Error kBroken(Code::kUnavailable, "connection reset");

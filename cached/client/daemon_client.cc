@@ -1,0 +1,149 @@
+#include "cached/client/daemon_client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+
+#include "cached/client/channel.h"
+#include "proto/varve/v1/image.grpc.pb.h"
+#include "proto/varve/v1/store.grpc.pb.h"
+#include "proto/varve/v1/system.grpc.pb.h"
+
+namespace varve {
+namespace {
+
+constexpr std::size_t kPieceBytesMax = 256 << 10;
+
+Status FromCall(const grpc::Status& status) {
+  if (status.ok()) return Ok();
+  return FromGrpc(status);
+}
+
+template <class Stub, class Request, class Reply>
+Result<Reply> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                   const Request& request) {
+  grpc::ClientContext context;
+  Reply reply;
+  VARVE_RETURN_IF_ERROR(FromCall((stub.*method)(&context, request, &reply)));
+  return reply;
+}
+
+template <class Reader, class Event>
+Status ReadAll(Reader& reader, const std::function<void(const Event&)>& on_event) {
+  Event event;
+  while (reader.Read(&event)) on_event(event);
+  return FromCall(reader.Finish());
+}
+
+}  // namespace
+
+struct DaemonClient::Stubs {
+  std::unique_ptr<v1::Images::Stub> images;
+  std::unique_ptr<v1::Store::Stub> store;
+  std::unique_ptr<v1::System::Stub> system;
+};
+
+DaemonClient::DaemonClient(const std::string& socket_path) : stubs_(std::make_unique<Stubs>()) {
+  const auto channel = ConnectUnix(socket_path);
+  stubs_->images = v1::Images::NewStub(channel);
+  stubs_->store = v1::Store::NewStub(channel);
+  stubs_->system = v1::System::NewStub(channel);
+}
+DaemonClient::~DaemonClient() = default;
+DaemonClient::DaemonClient(DaemonClient&&) noexcept = default;
+DaemonClient& DaemonClient::operator=(DaemonClient&&) noexcept = default;
+
+Status DaemonClient::Pull(const v1::PullRequest& request, const OnPullEvent& on_event) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->images->Pull(&context, request);
+  return ReadAll(*reader, on_event);
+}
+
+Status DaemonClient::Load(const v1::LoadRequest::Start& start, const SendBlob& send_blob, const OnPullEvent& on_event) {
+  grpc::ClientContext context;
+  const auto stream = stubs_->images->Load(&context);
+  v1::LoadRequest first;
+  *first.mutable_start() = start;
+  v1::PullEvent event;
+  if (!stream->Write(first) || !stream->Read(&event)) return FromCall(stream->Finish());
+  const v1::PullEvent::Need need = event.need();
+  // Events arrive while blobs are sent; the daemon does not wait for its reader, so they may be read afterwards.
+  Status sent;
+  for (const std::string& digest : need.blobs()) {
+    v1::LoadRequest piece;
+    bool flowing = true;
+    sent = send_blob(digest, [&](ByteSpan bytes) -> Status {
+      for (; !bytes.empty() && flowing; bytes = bytes.subspan(std::min(kPieceBytesMax, bytes.size()))) {
+        piece.set_data(std::string(AsText(bytes.first(std::min(kPieceBytesMax, bytes.size())))));
+        flowing = stream->Write(piece);
+      }
+      return flowing ? Ok() : Status(Error(Code::kCancelled, "the daemon stopped reading"));
+    });
+    if (!sent.ok()) break;
+    v1::LoadRequest last;
+    last.set_data("");
+    last.set_last_of_blob(true);
+    stream->Write(last);
+  }
+  if (!sent.ok() && sent.error().code() != Code::kCancelled) context.TryCancel();
+  stream->WritesDone();
+  const Status finished = ReadAll<decltype(*stream), v1::PullEvent>(*stream, on_event);
+  if (!sent.ok() && sent.error().code() != Code::kCancelled) return sent;
+  return finished;
+}
+
+Result<v1::ListImagesReply> DaemonClient::ListImages() {
+  return Call(*stubs_->images, &v1::Images::Stub::List, v1::ListImagesRequest());
+}
+
+Result<v1::ImageDetail> DaemonClient::InspectImage(const std::string& image) {
+  v1::InspectImageRequest request;
+  request.set_image(image);
+  return Call(*stubs_->images, &v1::Images::Stub::Inspect, request);
+}
+
+Status DaemonClient::TagImage(const std::string& image, const std::string& reference) {
+  v1::TagRequest request;
+  request.set_image(image);
+  request.set_reference(reference);
+  VARVE_RETURN_IF_ERROR(Call(*stubs_->images, &v1::Images::Stub::Tag, request));
+  return Ok();
+}
+
+Result<v1::RemoveImageReply> DaemonClient::RemoveImage(const v1::RemoveImageRequest& request) {
+  return Call(*stubs_->images, &v1::Images::Stub::Remove, request);
+}
+
+Result<v1::UsageReply> DaemonClient::Usage(const v1::UsageRequest& request) {
+  return Call(*stubs_->store, &v1::Store::Stub::Usage, request);
+}
+
+Result<v1::PruneReply> DaemonClient::Prune(const v1::PruneRequest& request) {
+  return Call(*stubs_->store, &v1::Store::Stub::Prune, request);
+}
+
+Status DaemonClient::Verify(const v1::VerifyRequest& request,
+                            const std::function<void(const v1::VerifyEvent&)>& on_event) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->store->Verify(&context, request);
+  return ReadAll(*reader, on_event);
+}
+
+Result<v1::ExplainReply> DaemonClient::Explain(const v1::ExplainRequest& request) {
+  return Call(*stubs_->store, &v1::Store::Stub::Explain, request);
+}
+
+Result<v1::BenchDedupReply> DaemonClient::BenchDedup(const v1::BenchDedupRequest& request) {
+  return Call(*stubs_->store, &v1::Store::Stub::BenchDedup, request);
+}
+
+Result<v1::StatusReply> DaemonClient::SystemStatus() {
+  return Call(*stubs_->system, &v1::System::Stub::Status, v1::StatusRequest());
+}
+
+Status DaemonClient::StopDaemon() {
+  VARVE_RETURN_IF_ERROR(Call(*stubs_->system, &v1::System::Stub::Stop, v1::StopRequest()));
+  return Ok();
+}
+
+}  // namespace varve

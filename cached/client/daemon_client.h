@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cached/base/bytes.h"
+#include "cached/base/result.h"
+#include "proto/varve/v1/image.pb.h"
+#include "proto/varve/v1/store.pb.h"
+#include "proto/varve/v1/system.pb.h"
+
+namespace varve {
+
+// The daemon's services for commands: one call each, errors as the daemon made them. kUnavailable if nobody listens.
+// Not thread-safe.
+class DaemonClient {
+ public:
+  // Does not connect yet: the first call does.
+  explicit DaemonClient(const std::string& socket_path);
+  ~DaemonClient();
+  DaemonClient(DaemonClient&&) noexcept;
+  DaemonClient& operator=(DaemonClient&&) noexcept;
+
+  using OnPullEvent = std::function<void(const v1::PullEvent&)>;
+  Status Pull(const v1::PullRequest& request, const OnPullEvent& on_event);
+  // Gives the bytes of a blob that the daemon asks for, piece by piece, to `send`.
+  using Send = std::function<Status(ByteSpan piece)>;
+  using SendBlob = std::function<Status(const std::string& digest, const Send& send)>;
+  Status Load(const v1::LoadRequest::Start& start, const SendBlob& send_blob, const OnPullEvent& on_event);
+
+  Result<v1::ListImagesReply> ListImages();
+  Result<v1::ImageDetail> InspectImage(const std::string& image);
+  Status TagImage(const std::string& image, const std::string& reference);
+  Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
+
+  Result<v1::UsageReply> Usage(const v1::UsageRequest& request);
+  Result<v1::PruneReply> Prune(const v1::PruneRequest& request);
+  Status Verify(const v1::VerifyRequest& request, const std::function<void(const v1::VerifyEvent&)>& on_event);
+  Result<v1::ExplainReply> Explain(const v1::ExplainRequest& request);
+  Result<v1::BenchDedupReply> BenchDedup(const v1::BenchDedupRequest& request);
+
+  Result<v1::StatusReply> SystemStatus();
+  Status StopDaemon();
+
+ private:
+  struct Stubs;
+  std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace varve

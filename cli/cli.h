@@ -1,0 +1,42 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "cached/base/result.h"
+#include "cli/session.h"
+
+namespace varve {
+
+// The command line: the parser, and what the command that was parsed does. An action returns the exit code of the
+// process.
+struct Cli {
+  CLI::App& app;
+  Session& session;
+  std::function<Result<int>()> action;
+};
+
+// Makes `run` what `command` does; `options` is filled by the parser before.
+template <class Options, class Run>
+void SetAction(Cli& cli, CLI::App* command, std::shared_ptr<Options> options, Run run) {
+  command->callback([&cli, options, run] { cli.action = [&cli, options, run] { return run(cli.session, *options); }; });
+}
+
+inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
+
+void AddBench(Cli& cli);
+void AddExplain(Cli& cli);
+void AddHistory(Cli& cli);
+void AddImages(Cli& cli);
+void AddInspect(Cli& cli);
+void AddMount(Cli& cli);  // mount, umount, mounts
+void AddPull(Cli& cli);
+void AddRmi(Cli& cli);
+void AddRun(Cli& cli);
+void AddStore(Cli& cli);   // store verify, rebuild-index
+void AddSystem(Cli& cli);  // system start, stop, status, df, prune
+void AddTag(Cli& cli);
+
+}  // namespace varve

@@ -1,0 +1,83 @@
+#include <fmt/core.h>
+
+#include "cli/cli.h"
+#include "cli/mounts.h"
+#include "cli/print.h"
+
+namespace varve {
+namespace {
+
+struct MountOptions {
+  std::string image;
+  std::string directory;
+  bool writable = false;
+  std::string upper;
+  bool suid = false;
+};
+
+Result<int> RunMount(Session& session, const MountOptions& options) {
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image));
+  VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(image.chain_id()));
+  VARVE_ASSIGN_OR_RETURN(UniqueFd root, session.ImageRoot(ChainId{chain}));
+  const SetuidFiles setuid_files = options.suid ? SetuidFiles::kHonoured : SetuidFiles::kIgnored;
+  if (options.writable) {
+    VARVE_RETURN_IF_ERROR(
+        AttachWritable(session.paths(), std::move(root), options.directory, options.upper, setuid_files).In("mount"));
+  } else {
+    VARVE_RETURN_IF_ERROR(AttachImage(root, options.directory, setuid_files).In("mount"));
+  }
+  return 0;
+}
+
+struct UmountOptions {
+  std::vector<std::string> directories;
+  bool lazy = false;
+};
+
+Result<int> RunUmount(Session& session, const UmountOptions& options) {
+  for (const std::string& directory : options.directories) {
+    VARVE_RETURN_IF_ERROR(
+        Unmount(session.paths(), directory, options.lazy ? Busy::kDetached : Busy::kRefused).In("umount"));
+  }
+  return 0;
+}
+
+struct MountsOptions {};
+
+Result<int> RunMounts(Session& session, const MountsOptions&) {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> mounts, ListMounts(session.paths()));
+  Table table({"DIRECTORY", "MODE", "CHAIN ID"});
+  for (const UserMount& mount : mounts) {
+    table.Add(
+        {mount.directory, mount.scratch.empty() ? "ro" : "rw", mount.chain_id.empty() ? "-" : ShortId(mount.chain_id)});
+  }
+  fmt::print("{}", table.ToString());
+  return 0;
+}
+
+}  // namespace
+
+void AddMount(Cli& cli) {
+  auto mount = std::make_shared<MountOptions>();
+  CLI::App* command = cli.app.add_subcommand("mount", "Mount an image, without extracting it");
+  command->add_option("IMAGE", mount->image, "name, id, or NAME@layer:N for the image as of layer N (1 is the lowest)")
+      ->required();
+  command->add_option("DIRECTORY", mount->directory, "an existing directory")->required();
+  CLI::Option* writable =
+      command->add_flag("--rw", mount->writable, "writable; what is written is thrown away by umount");
+  command->add_option("--upper", mount->upper, "with --rw: keep what is written in this directory")->needs(writable);
+  command->add_flag("--suid", mount->suid, "honour setuid files and file capabilities");
+  SetAction(cli, command, mount, RunMount);
+
+  auto umount = std::make_shared<UmountOptions>();
+  command = cli.app.add_subcommand("umount", "Unmount what varve has mounted");
+  command->add_option("DIRECTORY", umount->directories, "where it is mounted")->required();
+  command->add_flag("-l,--lazy", umount->lazy, "detach it now, even if it is busy");
+  SetAction(cli, command, umount, RunUmount);
+
+  SetAction(cli, cli.app.add_subcommand("mounts", "List what varve has mounted here"),
+            std::make_shared<MountsOptions>(), RunMounts);
+}
+
+}  // namespace varve

@@ -1,0 +1,149 @@
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/cli.h"
+#include "cli/documents.h"
+#include "cli/mounts.h"
+#include "cli/print.h"
+#include "cli/runtime/state.h"
+
+namespace varve {
+namespace {
+
+constexpr std::chrono::seconds kContainerGrace{10};
+
+struct NoOptions {};
+
+Result<int> RunStart(Session& session, const NoOptions&) {
+  VARVE_RETURN_IF_ERROR(session.Daemon());
+  return 0;
+}
+
+struct StopOptions {
+  bool force = false;
+};
+
+// What stands in the way of a stop, a line each.
+Result<std::string> UsedBy(const Session& session) {
+  std::string users;
+  VARVE_ASSIGN_OR_RETURN(const auto containers, ListRunning(session.paths().containers()));
+  for (const RunningContainer& container : containers)
+    users += "\n  container " + container.id.substr(0, 12) + " (" + container.name + ")";
+  VARVE_ASSIGN_OR_RETURN(const auto mounts, ListMounts(session.paths()));
+  for (const UserMount& mount : mounts) users += "\n  mount " + mount.directory;
+  return users;
+}
+
+Result<int> RunStop(Session& session, const StopOptions& options) {
+  if (options.force) {
+    VARVE_RETURN_IF_ERROR(StopRunning(session.paths().containers(), kContainerGrace));
+    VARVE_ASSIGN_OR_RETURN(const auto mounts, ListMounts(session.paths()));
+    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount)
+      VARVE_RETURN_IF_ERROR(Unmount(session.paths(), mount->directory, Busy::kDetached));
+  }
+  VARVE_ASSIGN_OR_RETURN(const std::string users, UsedBy(session));
+  if (!users.empty())
+    return Error(Code::kFailedPrecondition, "varve is in use; stop these first, or use --force:" + users);
+  VARVE_RETURN_IF_ERROR(session.Stop());
+  return 0;
+}
+
+Result<int> RunStatus(Session& session, const NoOptions&) {
+  if (!session.Lives("cached")) {
+    fmt::print("root            {}\nvarve-cached    not running\n", session.paths().root);
+    return 0;
+  }
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  VARVE_ASSIGN_OR_RETURN(const v1::StatusReply status, daemon.SystemStatus());
+  fmt::print(
+      "root            {}\nvarve-cached    running, pid {}, version {}\nvarve-fuse      {}\nserved images   {}\n",
+      status.root(), status.pid(), status.version(), session.Lives("fuse") ? "running" : "not running",
+      status.served_chain_ids_size());
+  return 0;
+}
+
+struct UsageOptions {
+  bool verbose = false;
+  bool json = false;
+};
+
+Result<int> RunUsage(Session& session, const UsageOptions& options) {
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  v1::UsageRequest request;
+  request.set_per_image(options.verbose);
+  VARVE_ASSIGN_OR_RETURN(const v1::UsageReply usage, daemon.Usage(request));
+  if (options.json) {
+    fmt::print("{}\n", UsageJson(usage));
+    return 0;
+  }
+  fmt::print("images          {}\nlayers          {}\nchunks          {}\n", usage.images(), usage.layers(),
+             usage.chunks());
+  fmt::print("raw             {}  (sum over images of their uncompressed layers)\n", HumanSize(usage.raw_bytes()));
+  fmt::print("layers once     {}\n", HumanSize(usage.layer_bytes()));
+  fmt::print("on disk         {}\ndedup ratio     {:.2f}\n", HumanSize(usage.stored_bytes()), usage.dedup_ratio());
+  if (!options.verbose) return 0;
+  Table table({"IMAGE", "RAW", "EXCLUSIVE", "SHARED"});
+  for (const auto& image : usage.per_image()) {
+    table.Add({image.name(), HumanSize(image.raw_bytes()), HumanSize(image.exclusive_bytes()),
+               HumanSize(image.shared_bytes())});
+  }
+  fmt::print("\n{}", table.ToString());
+  return 0;
+}
+
+struct PruneOptions {
+  bool all = false;
+  bool force = false;
+};
+
+bool Confirmed(const PruneOptions& options) {
+  if (options.force) return true;
+  fmt::print("This removes {}.\nAre you sure you want to continue? [y/N] ",
+             options.all ? "all images that no mount or container uses"
+                         : "all images without a name, and what nothing needs any more");
+  std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+Result<int> RunPrune(Session& session, const PruneOptions& options) {
+  if (!Confirmed(options)) return 0;
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  v1::PruneRequest request;
+  request.set_all(options.all);
+  VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));
+  for (const std::string& digest : reply.deleted_images()) fmt::print("Deleted: {}\n", digest);
+  fmt::print("Total reclaimed space: {}\n", HumanSize(reply.reclaimed_bytes()));
+  return 0;
+}
+
+}  // namespace
+
+void AddSystem(Cli& cli) {
+  CLI::App* system = cli.app.add_subcommand("system", "The daemon, disk usage, giving space back");
+  system->require_subcommand(1);
+  SetAction(cli, system->add_subcommand("start", "Start the daemon (commands do so when they need it)"),
+            std::make_shared<NoOptions>(), RunStart);
+  auto stop = std::make_shared<StopOptions>();
+  CLI::App* command =
+      system->add_subcommand("stop", "End the daemon and the mount driver; refuses while they are in use");
+  command->add_flag("--force", stop->force, "stop containers and detach mounts first");
+  SetAction(cli, command, stop, RunStop);
+  SetAction(cli, system->add_subcommand("status", "Say what runs"), std::make_shared<NoOptions>(), RunStatus);
+  auto usage = std::make_shared<UsageOptions>();
+  command = system->add_subcommand("df", "Show what is stored, and what deduplication saves");
+  command->add_flag("-v,--verbose", usage->verbose, "exclusive and shared bytes of each image");
+  command->add_flag("--json", usage->json, "for machines");
+  SetAction(cli, command, usage, RunUsage);
+  auto prune = std::make_shared<PruneOptions>();
+  command =
+      system->add_subcommand("prune", "Remove images without a name and give back the space of what nothing needs");
+  command->add_flag("-a,--all", prune->all, "remove named images too, if no mount or container uses them");
+  command->add_flag("-f,--force", prune->force, "do not ask");
+  SetAction(cli, command, prune, RunPrune);
+}
+
+}  // namespace varve

@@ -1,0 +1,102 @@
+#include <nlohmann/json.hpp>
+
+#include "cached/base/bytes.h"
+#include "cli/documents.h"
+#include "cli/print.h"
+
+namespace varve {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kIndent = 4;
+
+std::string Text(const Json& json, int indent = kIndent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string UsageJson(const v1::UsageReply& usage) {
+  Json json = {{"images", usage.images()},           {"layers", usage.layers()},
+               {"chunks", usage.chunks()},           {"raw_bytes", usage.raw_bytes()},
+               {"layer_bytes", usage.layer_bytes()}, {"stored_bytes", usage.stored_bytes()},
+               {"dedup_ratio", usage.dedup_ratio()}};
+  for (const auto& image : usage.per_image()) {
+    json["per_image"].push_back({{"name", image.name()},
+                                 {"raw_bytes", image.raw_bytes()},
+                                 {"exclusive_bytes", image.exclusive_bytes()},
+                                 {"shared_bytes", image.shared_bytes()}});
+  }
+  return Text(json);
+}
+
+std::string DedupJson(const v1::BenchDedupReply& report) {
+  const auto ratio = [&](std::uint64_t bytes) {
+    return bytes == 0 ? 0.0 : static_cast<double>(report.raw_bytes()) / static_cast<double>(bytes);
+  };
+  Json json = {{"raw_bytes", report.raw_bytes()},
+               {"layer_bytes", report.layer_bytes()},
+               {"file_bytes", report.file_bytes()},
+               {"fixed_bytes", report.fixed_bytes()},
+               {"fixed_piece_bytes", report.fixed_piece_bytes()},
+               {"fastcdc_bytes", report.fastcdc_bytes()},
+               {"stored_bytes", report.stored_bytes()},
+               {"ratios",
+                {{"layer", ratio(report.layer_bytes())},
+                 {"file", ratio(report.file_bytes())},
+                 {"fixed", ratio(report.fixed_bytes())},
+                 {"fastcdc", ratio(report.fastcdc_bytes())},
+                 {"stored", ratio(report.stored_bytes())}}}};
+  for (const auto& bucket : report.chunk_sizes()) {
+    json["chunk_sizes"].push_back({{"up_to_bytes", bucket.up_to_bytes()}, {"chunks", bucket.chunks()}});
+  }
+  return Text(json);
+}
+
+std::string ImageRowJson(const v1::ListImagesReply::Image& image) {
+  const Json json = {{"Repository", image.repository().empty() ? "<none>" : image.repository()},
+                     {"Tag", image.tag().empty() ? "<none>" : image.tag()},
+                     {"ID", ShortId(image.config_digest())},
+                     {"Digest", image.manifest_digest()},
+                     {"CreatedSince", AgoOf(image.created())},
+                     {"CreatedAt", image.created()},
+                     {"Size", HumanSize(image.size_bytes())}};
+  return Text(json, -1);
+}
+
+Result<std::string> InspectJson(const v1::ImageDetail& image) {
+  const Json config = Json::parse(image.config(), nullptr, false);
+  if (!config.is_object())
+    return Error(Code::kDataLoss, "image " + image.config_digest() + ": its config is not a JSON object");
+  const auto text = [&](const char* key) {
+    return config.contains(key) && config[key].is_string() ? config[key] : Json("");
+  };
+  Json json = {
+      {"Id", image.config_digest()},
+      {"RepoTags", Json::array()},
+      {"RepoDigests", Json::array()},
+      {"Parent", ""},
+      {"Comment", ""},
+      {"Created", text("created")},
+      {"Author", text("author")},
+      {"Config", config.contains("config") && config["config"].is_object() ? config["config"] : Json::object()},
+      {"Architecture", text("architecture")},
+      {"Variant", text("variant")},
+      {"Os", text("os")},
+      {"Size", image.size_bytes()},
+      {"GraphDriver", {{"Name", "varve"}, {"Data", {{"ChainID", "sha256:" + image.chain_id()}}}}},
+      {"RootFS", {{"Type", "layers"}, {"Layers", config.value("/rootfs/diff_ids"_json_pointer, Json::array())}}},
+      {"Descriptor", {{"digest", image.manifest_digest()}, {"size", image.manifest().size()}}}};
+  for (const std::string& tag : image.tags()) json["RepoTags"].push_back(tag);
+  for (const std::string& digest : image.repo_digests()) json["RepoDigests"].push_back(digest);
+  return Text(json);
+}
+
+std::string JsonArray(const std::vector<std::string>& objects) {
+  Json array = Json::array();
+  for (const std::string& object : objects) array.push_back(Json::parse(object, nullptr, false));
+  return Text(array);
+}
+
+}  // namespace varve

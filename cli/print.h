@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace varve {
+
+// Columns as docker prints them: padded to the widest, three spaces between, the header first.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  std::string ToString() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// "3 weeks ago", as docker says it, of an RFC 3339 time; "N/A" if it does not parse.
+std::string AgoOf(const std::string& rfc3339);
+
+// The first 12 hex digits of "sha256:…".
+std::string ShortId(const std::string& digest);
+
+}  // namespace varve

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "cli/caller_world.h"
+#include "cli/pull_progress.h"
+#include "cli/session.h"
+
+namespace varve {
+
+struct PullOptions {
+  std::string source;    // a reference, or "oci:DIR[:TAG]"
+  std::string platform;  // empty: the host's
+  bool quiet = false;
+  std::string tls_verify = "true";
+};
+
+// `varve pull`, and what `varve run` does for an image that is not here.
+Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& progress);
+
+}  // namespace varve

@@ -1,0 +1,87 @@
+#include "cli/pull_progress.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "cached/base/bytes.h"
+#include "cached/oci/reference.h"
+#include "cli/print.h"
+
+namespace varve {
+namespace {
+
+constexpr std::size_t kBarWidth = 40;
+
+std::string_view StateName(v1::PullEvent::Layer::State state) {
+  switch (state) {
+    case v1::PullEvent::Layer::WAITING:
+      return "Waiting";
+    case v1::PullEvent::Layer::DOWNLOADING:
+      return "Downloading";
+    case v1::PullEvent::Layer::EXISTS:
+      return "Already exists";
+    case v1::PullEvent::Layer::DONE:
+      return "Pull complete";
+    default:
+      return "";
+  }
+}
+
+std::string Bar(std::uint64_t done, std::uint64_t total) {
+  const std::size_t filled =
+      total == 0 ? kBarWidth : static_cast<std::size_t>(std::min(done, total) * kBarWidth / total);
+  return "[" + std::string(filled, '=') + ">" + std::string(kBarWidth - filled, ' ') + "]  " + HumanSize(done) + "/" +
+         HumanSize(total);
+}
+
+}  // namespace
+
+PullProgress::Style PullProgress::StyleFor(bool quiet) {
+  if (quiet) return Style::kQuiet;
+  const char* terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
+  return ::isatty(STDOUT_FILENO) == 1 && !dumb ? Style::kTerminal : Style::kPlain;
+}
+
+void PullProgress::Show(const v1::PullEvent& event) {
+  if (event.has_done()) done_ = event.done();
+  for (const v1::PullEvent::Layer& layer : event.layers()) {
+    const auto [found, fresh] = layers_.try_emplace(layer.digest());
+    if (fresh) order_.push_back(layer.digest());
+    const bool changed = fresh || found->second.state() != layer.state();
+    found->second = layer;
+    if (style_ == Style::kPlain && changed && layer.state() != v1::PullEvent::Layer::WAITING) {
+      fmt::print("{}: {}\n", ShortId(layer.digest()), StateName(layer.state()));
+    }
+  }
+  if (style_ == Style::kTerminal && !event.layers().empty()) Redraw();
+  std::fflush(stdout);
+}
+
+void PullProgress::Redraw() {
+  if (drawn_lines_ > 0) fmt::print("\x1b[{}A", drawn_lines_);
+  for (const std::string& digest : order_) {
+    const v1::PullEvent::Layer& layer = layers_[digest];
+    const bool moving = layer.state() == v1::PullEvent::Layer::DOWNLOADING;
+    fmt::print("\x1b[2K{}: {} {}\n", ShortId(digest), StateName(layer.state()),
+               moving ? Bar(layer.done_bytes(), layer.total_bytes()) : "");
+  }
+  drawn_lines_ = order_.size();
+}
+
+void PullProgress::Finish() const {
+  const auto reference = Reference::Parse(done_.reference());
+  const std::string name = reference.ok() ? reference->Familiar() : done_.config_digest();
+  if (style_ == Style::kQuiet) {
+    fmt::print("{}\n", done_.reference().empty() ? done_.config_digest() : done_.reference());
+    return;
+  }
+  fmt::print("Digest: {}\nStatus: {} {}\n", done_.manifest_digest(),
+             done_.up_to_date() ? "Image is up to date for" : "Downloaded newer image for", name);
+}
+
+}  // namespace varve

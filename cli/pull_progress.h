@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cached/client/daemon_client.h"
+
+namespace varve {
+
+// Shows a pull as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each step
+// otherwise, nothing when quiet. NO_COLOR has nothing to switch off: there are no colours.
+class PullProgress {
+ public:
+  enum class Style { kQuiet, kPlain, kTerminal };
+  // kTerminal if standard output is one and TERM is not "dumb".
+  static Style StyleFor(bool quiet);
+
+  explicit PullProgress(Style style) : style_(style) {}
+  void Show(const v1::PullEvent& event);
+  // "Digest: …" and "Status: …", or with kQuiet the reference (the id of an image without one) alone.
+  void Finish() const;
+  const v1::PullEvent::Done& done() const { return done_; }
+
+ private:
+  void Redraw();
+
+  const Style style_;
+  std::vector<std::string> order_;
+  std::map<std::string, v1::PullEvent::Layer> layers_;
+  std::size_t drawn_lines_ = 0;
+  v1::PullEvent::Done done_;
+};
+
+}  // namespace varve

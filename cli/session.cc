@@ -1,0 +1,165 @@
+#include "cli/session.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "cached/base/fs.h"
+#include "cached/client/driver_protocol.h"
+
+namespace varve {
+namespace {
+
+constexpr std::chrono::seconds kStartTimeout{30};
+constexpr std::chrono::seconds kStopTimeout{30};
+constexpr std::chrono::milliseconds kPollInterval{5};
+
+// varve-cached and varve-fuse stand beside varve, or on PATH.
+std::string ProgramOf(const std::string& process) {
+  const std::string name = "varve-" + process;
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error && std::filesystem::exists(self.parent_path() / name, error)) return (self.parent_path() / name).string();
+  return name;
+}
+
+std::string LastLine(const std::string& path) {
+  const auto bytes = ReadWholeFile(Fs::Real(), path, 64 << 20);
+  if (!bytes.ok()) return "";
+  std::string_view text = AsText(*bytes);
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const std::size_t line = text.rfind('\n');
+  return std::string(line == std::string_view::npos ? text : text.substr(line + 1));
+}
+
+}  // namespace
+
+bool Session::Lives(const std::string& process) const {
+  const UniqueFd lock(::open(paths_.lock(process).c_str(), O_RDWR | O_CLOEXEC));
+  return lock.valid() && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
+}
+
+bool Session::Answers(const std::string& process) const {
+  if (process == "fuse") return PingDriver(paths_.socket("fuse")).ok();
+  return DaemonClient(paths_.socket("cached")).SystemStatus().ok();
+}
+
+// A grandchild in its own session, so that it outlives the command and is nobody's child here.
+Status Session::Spawn(const std::string& process) const {
+  const std::string program = ProgramOf(process);
+  const std::string log = paths_.log(process);
+  const pid_t child = ::fork();
+  if (child < 0) return ErrnoError(errno, "fork");
+  if (child == 0) {
+    ::setsid();
+    if (::fork() != 0) ::_exit(0);
+    const int null = ::open("/dev/null", O_RDWR);
+    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (null < 0 || out < 0 || ::chdir("/") != 0) ::_exit(127);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    ::close_range(3, ~0U, 0);
+    ::execlp(program.c_str(), program.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return Ok();
+}
+
+Status Session::Start(const std::string& process) {
+  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths_.run()));
+  if (::chmod(paths_.root.c_str(), 0700) != 0) return ErrnoError(errno, paths_.root);
+  const UniqueFd lock(::open(paths_.start_lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, paths_.start_lock());
+  if (Answers(process)) return Ok();
+  if (!Lives(process)) VARVE_RETURN_IF_ERROR(Spawn(process));
+  const auto started = std::chrono::steady_clock::now();
+  while (!Answers(process)) {
+    const auto waited = std::chrono::steady_clock::now() - started;
+    // Right after the fork nobody holds the lock yet.
+    const bool died = waited > std::chrono::seconds(2) && !Lives(process);
+    if (died || waited > kStartTimeout) {
+      const std::string said = LastLine(paths_.log(process));
+      return Error(Code::kUnavailable, "varve-" + process + " does not start" + (said.empty() ? "" : ": " + said));
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return Ok();
+}
+
+Result<DaemonClient> Session::Daemon() {
+  if (::geteuid() != 0) return Error(Code::kPermissionDenied, "varve must run as root (rootless is not supported yet)");
+  DaemonClient client(paths_.socket("cached"));
+  auto status = client.SystemStatus();
+  if (!status.ok() && status.error().code() == Code::kUnavailable) {
+    VARVE_RETURN_IF_ERROR(Start("cached"));
+    client = DaemonClient(paths_.socket("cached"));
+    status = client.SystemStatus();
+  }
+  if (!status.ok()) return status.error();
+  if (status->version() != VARVE_VERSION) {
+    return Error(Code::kFailedPrecondition, "varve-cached " + status->version() +
+                                                " runs, this is varve " VARVE_VERSION "; run: varve system stop");
+  }
+  return client;
+}
+
+Result<UniqueFd> Session::ImageRoot(const ChainId& chain_id) {
+  auto root = RequestMount(paths_.socket("fuse"), chain_id);
+  if (root.ok() || root.error().code() != Code::kUnavailable) return root;
+  VARVE_RETURN_IF_ERROR(Start("fuse"));
+  return RequestMount(paths_.socket("fuse"), chain_id);
+}
+
+Status Session::AwaitEnd(const std::string& process) const {
+  const auto deadline = std::chrono::steady_clock::now() + kStopTimeout;
+  while (Lives(process)) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return Error(Code::kDeadlineExceeded, "varve-" + process + " does not end");
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  ::unlink(paths_.pid(process).c_str());  // one that was killed has left it
+  return Ok();
+}
+
+Status Session::StopDriver() {
+  const auto reply = PingDriver(paths_.socket("fuse"));
+  if (reply.ok() && ::kill(reply->pid, SIGTERM) != 0 && errno != ESRCH) return ErrnoError(errno, "stop varve-fuse");
+  return AwaitEnd("fuse");
+}
+
+Status Session::Stop() {
+  VARVE_RETURN_IF_ERROR(StopDriver());
+  if (Lives("cached")) {
+    Status stopped = DaemonClient(paths_.socket("cached")).StopDaemon();
+    if (!stopped.ok() && stopped.error().code() != Code::kUnavailable) return stopped;
+  }
+  return AwaitEnd("cached");
+}
+
+Result<int> Session::RunCached(const std::vector<std::string>& arguments) const {
+  const std::string program = ProgramOf("cached");
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) return ErrnoError(errno, "fork");
+  if (child == 0) {
+    ::execvp(program.c_str(), argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace varve

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cached/base/fd.h"
+#include "cached/base/result.h"
+#include "cached/base/root_paths.h"
+#include "cached/client/daemon_client.h"
+#include "cached/content/digest.h"
+
+namespace varve {
+
+// A command's way to the two processes of a node: it starts what is needed and not there. Holding run/lock while it
+// does so, any number of first commands start one of each.
+class Session {
+ public:
+  explicit Session(RootPaths paths) : paths_(std::move(paths)) {}
+
+  const RootPaths& paths() const { return paths_; }
+
+  // A client of the daemon of this version, started if need be. kFailedPrecondition if one of another version runs.
+  Result<DaemonClient> Daemon();
+  // The detached, read-only root of an image, from varve-fuse, started if need be.
+  Result<UniqueFd> ImageRoot(const ChainId& chain_id);
+
+  // True while the process ("cached" or "fuse") lives.
+  bool Lives(const std::string& process) const;
+  // Ends varve-fuse, then the daemon, and waits until they are gone. Without them nothing happens.
+  Status Stop();
+  // Runs varve-cached in the foreground and returns its exit code.
+  Result<int> RunCached(const std::vector<std::string>& arguments) const;
+
+ private:
+  Status Start(const std::string& process);
+  Status Spawn(const std::string& process) const;
+  bool Answers(const std::string& process) const;
+  Status StopDriver();
+  Status AwaitEnd(const std::string& process) const;
+
+  const RootPaths paths_;
+};
+
+}  // namespace varve
