@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kStartTimeout{30};
 constexpr std::chrono::seconds kStopTimeout{30};
+constexpr std::chrono::seconds kReapTimeout{5};
 constexpr std::chrono::milliseconds kPollInterval{5};
 
 // varve-cached and varve-fuse stand beside varve, or on PATH.
@@ -120,30 +122,43 @@ Result<UniqueFd> Session::ImageRoot(const ChainId& chain_id) {
   return RequestMount(paths_.socket("fuse"), chain_id);
 }
 
-Status Session::AwaitEnd(const std::string& process) const {
+Status Session::AwaitEnd(const std::string& process, pid_t pid) const {
   const auto deadline = std::chrono::steady_clock::now() + kStopTimeout;
   while (Lives(process)) {
     if (std::chrono::steady_clock::now() > deadline)
       return Error(Code::kDeadlineExceeded, "varve-" + process + " does not end");
     std::this_thread::sleep_for(kPollInterval);
   }
+  // It has given up its lock; whoever asks for its pid may still see it until init has reaped it.
+  const auto reaped_by = std::chrono::steady_clock::now() + kReapTimeout;
+  while (pid > 0 && ::kill(pid, 0) == 0 && std::chrono::steady_clock::now() < reaped_by) std::this_thread::sleep_for(kPollInterval);
   ::unlink(paths_.pid(process).c_str());  // one that was killed has left it
   return Ok();
 }
 
+// 0 if it is not known.
+pid_t Session::PidOf(const std::string& process) const {
+  const auto text = ReadWholeFile(Fs::Real(), paths_.pid(process), 32);
+  pid_t pid = 0;
+  if (text.ok() && Lives(process)) std::from_chars(AsText(*text).data(), AsText(*text).data() + text->size(), pid);
+  return pid;
+}
+
 Status Session::StopDriver() {
+  const pid_t pid = PidOf("fuse");
   const auto reply = PingDriver(paths_.socket("fuse"));
   if (reply.ok() && ::kill(reply->pid, SIGTERM) != 0 && errno != ESRCH) return ErrnoError(errno, "stop varve-fuse");
-  return AwaitEnd("fuse");
+  return AwaitEnd("fuse", pid);
 }
 
 Status Session::Stop() {
   VARVE_RETURN_IF_ERROR(StopDriver());
+  const pid_t pid = PidOf("cached");
   if (Lives("cached")) {
     Status stopped = DaemonClient(paths_.socket("cached")).StopDaemon();
     if (!stopped.ok() && stopped.error().code() != Code::kUnavailable) return stopped;
   }
-  return AwaitEnd("cached");
+  return AwaitEnd("cached", pid);
 }
 
 Result<int> Session::RunCached(const std::vector<std::string>& arguments) const {

@@ -36,7 +36,8 @@ class Session {
   Status Spawn(const std::string& process) const;
   bool Answers(const std::string& process) const;
   Status StopDriver();
-  Status AwaitEnd(const std::string& process) const;
+  pid_t PidOf(const std::string& process) const;
+  Status AwaitEnd(const std::string& process, pid_t pid) const;
 
   const RootPaths paths_;
 };

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -124,6 +125,12 @@ class PosixFs final : public Fs {
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return ErrnoError(errno, path);
     return static_cast<std::uint64_t>(info.st_size);
+  }
+
+  Result<std::uint64_t> FreeBytes(const std::string& directory) override {
+    struct statvfs info {};
+    if (::statvfs(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
   }
 };
 

@@ -45,6 +45,7 @@ class Fs {
   virtual Status SyncDirectory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;  // names, sorted
   virtual Result<std::uint64_t> FileSize(const std::string& path) = 0;
+  virtual Result<std::uint64_t> FreeBytes(const std::string& directory) = 0;  // that can still be written there
 
   static Fs& Real();
 };

@@ -136,6 +136,7 @@ Result<PackLocation> ChunkWriter::Append(FrameKind kind, const Part& part) {
   if (pack_ == nullptr) {
     VARVE_ASSIGN_OR_RETURN(pack_, packs_.Lease());
   }
+  VARVE_RETURN_IF_ERROR(packs_.CheckRoom(OpenPacks::kPackReserveBytes));
   auto location = pack_->Append(kind, part.codec, part.stored, part.raw_bytes, part.sha256);
   if (!location.ok()) {
     pack_condition_ = OpenPacks::Condition::kFailed;

@@ -110,6 +110,7 @@ Status Committer::Write(std::vector<Waiting>& group) {
     changes.Append(std::move(waiting.batch.records));
   }
   changes.Put(Column::kMeta, "counters", counters_());
+  VARVE_RETURN_IF_ERROR(packs_.CheckRoom(OpenPacks::kIndexReserveBytes));
   VARVE_RETURN_IF_ERROR(database_.Write(changes));
   MutexLock lock(mutex_);
   for (const Digest& digest : committed) pending_.erase(digest);

@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 
 #include <array>
+#include <atomic>
 #include <iterator>
 
 namespace varve {
@@ -74,6 +75,7 @@ rocksdb::DBOptions DatabaseOptions() {
 }  // namespace
 
 struct Database::Impl {
+  std::atomic<bool> write_failed = false;
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kColumns> handles{};
 
@@ -167,7 +169,10 @@ Status Database::Write(const Batch& batch) {
   }
   rocksdb::WriteOptions options;
   options.sync = true;
-  return FromRocks(impl_->db->Write(options, &changes), "write");
+  if (impl_->write_failed) return Error(Code::kUnavailable, "index: an earlier write failed; run: varve system stop");
+  Status written = FromRocks(impl_->db->Write(options, &changes), "write");
+  if (!written.ok()) impl_->write_failed = true;
+  return written;
 }
 
 Status Database::Compact() {

@@ -64,7 +64,7 @@ class Database {
     };
     std::vector<Operation> operations_;
   };
-  // Synced: durable when it returns OK.
+  // Synced: durable when it returns OK. After a failure every later write fails too: RocksDB 7.8.3 may abort on one.
   Status Write(const Batch& batch);
 
   // Gives the space of erased keys back to the file system.

@@ -1,5 +1,7 @@
 #include "cached/store/open_packs.h"
 
+#include <fmt/core.h>
+
 #include "cached/base/log.h"
 
 namespace varve {
@@ -72,6 +74,14 @@ Status OpenPacks::Sync(PackId pack) {
     writer = found->second;
   }
   return writer->Sync();
+}
+
+Status OpenPacks::CheckRoom(std::uint64_t reserve_bytes) const {
+  VARVE_ASSIGN_OR_RETURN(const std::uint64_t free_bytes, fs_.FreeBytes(directory_));
+  if (free_bytes >= reserve_bytes) return Ok();
+  return Error(Code::kResourceExhausted,
+               fmt::format("{}: no space left on device: {} free, {} are kept for the index; remove images and prune", directory_,
+                           HumanSize(free_bytes), HumanSize(reserve_bytes)));
 }
 
 std::uint32_t OpenPacks::next_number() const {

@@ -222,6 +222,12 @@ Result<std::uint64_t> FaultFs::FileSize(const std::string& path) {
   return inode->content.size();
 }
 
+Result<std::uint64_t> FaultFs::FreeBytes(const std::string& directory) {
+  MutexLock lock(mutex_);
+  VARVE_RETURN_IF_ERROR(Begin(directory));
+  return std::uint64_t{1} << 40;
+}
+
 Status FaultFs::Begin(const std::string& path) {
   ++operations_;
   if (!fault_ || operations_ < fault_->nth) return Ok();

@@ -63,6 +63,7 @@ class FaultFs final : public Fs {
   Status SyncDirectory(const std::string& path) override EXCLUDES(mutex_);
   Result<std::vector<std::string>> List(const std::string& directory) override EXCLUDES(mutex_);
   Result<std::uint64_t> FileSize(const std::string& path) override EXCLUDES(mutex_);
+  Result<std::uint64_t> FreeBytes(const std::string& directory) override EXCLUDES(mutex_);  // plenty
 
  private:
   struct Inode;
