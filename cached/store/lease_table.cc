@@ -15,7 +15,7 @@ LeaseTable::Session::~Session() {
 bool LeaseTable::Session::Touch(const Digest& digest) {
   MutexLock lock(table_.mutex_);
   if (table_.condemned_.contains(digest)) return false;
-  if (table_.collecting_) table_.touched_since_mark_.insert(digest);
+  if (table_.collecting_) table_.kept_.insert(digest);
   touched_.push_back(digest);
   return true;
 }
@@ -26,6 +26,8 @@ std::vector<Digest> LeaseTable::BeginCollection() {
   collecting_ = true;
   std::vector<Digest> held;
   for (const Session* session : sessions_) held.insert(held.end(), session->touched_.begin(), session->touched_.end());
+  // What was touched before may become a record only after the mark has looked for it.
+  kept_.insert(held.begin(), held.end());
   return held;
 }
 
@@ -33,7 +35,7 @@ std::vector<Digest> LeaseTable::Condemn(std::span<const Digest> candidates) {
   MutexLock lock(mutex_);
   std::vector<Digest> condemned;
   for (const Digest& digest : candidates) {
-    if (touched_since_mark_.contains(digest)) continue;
+    if (kept_.contains(digest)) continue;
     condemned_.insert(digest);
     condemned.push_back(digest);
   }
@@ -43,7 +45,7 @@ std::vector<Digest> LeaseTable::Condemn(std::span<const Digest> candidates) {
 void LeaseTable::EndCollection() {
   MutexLock lock(mutex_);
   collecting_ = false;
-  touched_since_mark_.clear();
+  kept_.clear();
   condemned_.clear();
 }
 

@@ -39,7 +39,7 @@ class LeaseTable {
 
   // One collection at a time. Returns all that open sessions hold.
   std::vector<Digest> BeginCollection() EXCLUDES(mutex_);
-  // Of `candidates`, those that nobody touched since the collection began; they are condemned.
+  // Of `candidates`, those that no session held when the collection began and nobody touched since: condemned from now on.
   std::vector<Digest> Condemn(std::span<const Digest> candidates) EXCLUDES(mutex_);
   // What was condemned and is erased now may be written anew.
   void EndCollection() EXCLUDES(mutex_);
@@ -48,7 +48,7 @@ class LeaseTable {
   Mutex mutex_;
   std::unordered_set<Session*> sessions_ GUARDED_BY(mutex_);
   bool collecting_ GUARDED_BY(mutex_) = false;
-  std::unordered_set<Digest> touched_since_mark_ GUARDED_BY(mutex_);
+  std::unordered_set<Digest> kept_ GUARDED_BY(mutex_);
   std::unordered_set<Digest> condemned_ GUARDED_BY(mutex_);
 };
 
