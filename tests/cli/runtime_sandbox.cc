@@ -72,8 +72,8 @@ Sandbox::Sandbox() {
   const UniqueFd script(::open(path("build").c_str(), O_WRONLY | O_CREAT, 0600));
   const std::string_view text = kBuildImage;
   EXPECT_EQ(::write(script.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  EXPECT_EQ(::system(("cd " + directory_.path() + " && sh build").c_str()),
-            0);  // NOLINT(concurrency-mt-unsafe): one thread
+  const std::string build = "cd " + directory_.path() + " && sh build";
+  EXPECT_EQ(::system(build.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 RunImage Sandbox::Image() const {
@@ -116,6 +116,7 @@ Ran Sandbox::Shell(const std::string& script) const { return Run(ShellOptions(sc
 
 std::size_t Sandbox::ContainerDirectories() const {
   std::size_t count = 0;
+  if (!std::filesystem::exists(state_root())) return 0;  // nothing has got so far as to make it
   for (const auto& entry : std::filesystem::directory_iterator(state_root())) count += entry.is_directory() ? 1 : 0;
   return count;
 }

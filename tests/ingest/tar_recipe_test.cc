@@ -200,7 +200,7 @@ Recipe SmallRecipe() {
   return RecipeBuilder().Literal(AsBytes("header")).Content(AsBytes("content")).Literal(AsBytes("end")).Finish();
 }
 
-Recipe RecipeOfThreeBlocks(char c) { return RecipeBuilder().Literal(Bytes(2'500'000, std::byte(c))).Finish(); }
+Recipe RecipeOfThreeBlocks(char c) { return RecipeBuilder().Literal(Bytes(1'200'000, std::byte(c))).Finish(); }
 
 TEST(TarRecipeTest, EveryFlippedBitIsDataLoss) {
   const Recipe recipe = SmallRecipe();
