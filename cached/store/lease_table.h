@@ -39,7 +39,8 @@ class LeaseTable {
 
   // One collection at a time. Returns all that open sessions hold.
   std::vector<Digest> BeginCollection() EXCLUDES(mutex_);
-  // Of `candidates`, those that no session held when the collection began and nobody touched since: condemned from now on.
+  // Of `candidates`, those that no session held when the collection began and nobody touched since: condemned from now
+  // on.
   std::vector<Digest> Condemn(std::span<const Digest> candidates) EXCLUDES(mutex_);
   // What was condemned and is erased now may be written anew.
   void EndCollection() EXCLUDES(mutex_);

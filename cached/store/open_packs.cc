@@ -80,8 +80,8 @@ Status OpenPacks::CheckRoom(std::uint64_t reserve_bytes) const {
   VARVE_ASSIGN_OR_RETURN(const std::uint64_t free_bytes, fs_.FreeBytes(directory_));
   if (free_bytes >= reserve_bytes) return Ok();
   return Error(Code::kResourceExhausted,
-               fmt::format("{}: no space left on device: {} free, {} are kept for the index; remove images and prune", directory_,
-                           HumanSize(free_bytes), HumanSize(reserve_bytes)));
+               fmt::format("{}: no space left on device: {} free, {} are kept for the index; remove images and prune",
+                           directory_, HumanSize(free_bytes), HumanSize(reserve_bytes)));
 }
 
 std::uint32_t OpenPacks::next_number() const {

@@ -115,6 +115,7 @@ Result<std::optional<store::Ref>> Store::FindRef(std::string_view name) const {
 }
 
 Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
+  VARVE_RETURN_IF_ERROR(LayerIndex::Open(layer.index_file, layer.diff_id, IndexCheck::kFull));
   VARVE_RETURN_IF_ERROR(writer.Flush());
   store::Layer record;
   record.set_tar_bytes(layer.tar_bytes);
@@ -150,6 +151,8 @@ Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, co
     mapped.push_back(std::move(layer));
   }
   VARVE_ASSIGN_OR_RETURN(const Bytes index, MergeLayers(layers));
+  VARVE_ASSIGN_OR_RETURN(const ImageIndex merged, ImageIndex::Open(index, chain_id, IndexCheck::kFull));
+  VARVE_RETURN_IF_ERROR(merged.CheckAgainst(layers));
   store::Image record;
   for (const Digest& diff_id : diff_ids) record.add_diff_ids(std::string(KeyOf(diff_id)));
   VARVE_ASSIGN_OR_RETURN(*record.mutable_index(), writer.AppendRecord(FrameKind::kImageIndex, chain_id.digest, index));
@@ -160,8 +163,10 @@ Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, co
 
 Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
   Database::Batch records;
+  // Leased before it is looked up: what is found then stays.
+  const bool alive = writer.session().Touch(image.chain_id.digest);
   VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(image.chain_id));
-  if (!known || !writer.session().Touch(image.chain_id.digest)) {
+  if (!known || !alive) {
     VARVE_RETURN_IF_ERROR(AddImage(writer, image.diff_ids, image.chain_id, records));
   }
   store::Manifest record;
@@ -186,15 +191,32 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
 }
 
 Status Store::EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id) {
+  const bool alive = writer.session().Touch(chain_id.digest);
   VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(chain_id));
-  if (known && writer.session().Touch(chain_id.digest)) return Ok();
+  if (known && alive) return Ok();
   Database::Batch records;
   VARVE_RETURN_IF_ERROR(AddImage(writer, diff_ids, chain_id, records));
   return Commit(writer, {}, std::move(records));
 }
 
-Status Store::AppendJournal(ChunkWriter& writer, store::Journal journal) {
-  if (journal.sequence() == 0) journal.set_sequence(next_journal_++);
+Store::JournalNumber::JournalNumber(Store& store) : store_(store) {
+  MutexLock lock(store_.journal_mutex_);
+  sequence_ = store_.next_journal_++;
+  store_.journals_on_their_way_.insert(sequence_);
+}
+
+Store::JournalNumber::~JournalNumber() {
+  MutexLock lock(store_.journal_mutex_);
+  store_.journals_on_their_way_.erase(sequence_);
+  store_.journal_done_.NotifyAll();
+}
+
+void Store::JournalNumber::WaitForEarlier() {
+  MutexLock lock(store_.journal_mutex_);
+  while (*store_.journals_on_their_way_.begin() < sequence_) store_.journal_done_.Wait(lock);
+}
+
+Status Store::AppendJournal(ChunkWriter& writer, const store::Journal& journal) {
   Digest name;
   StoreLittle(name.bytes.data(), journal.sequence());
   VARVE_RETURN_IF_ERROR(writer.AppendRecord(FrameKind::kJournal, name, AsBytes(journal.SerializeAsString())));
@@ -202,10 +224,12 @@ Status Store::AppendJournal(ChunkWriter& writer, store::Journal journal) {
 }
 
 Result<std::uint64_t> Store::CheckpointJournal() {
-  // The number is taken before the scan: a change that the scan misses has a later one.
+  // The scan sees every change with an earlier number: they are void for a rebuild.
+  JournalNumber number(*this);
+  number.WaitForEarlier();
   JournaledChanges all;
   all.journal_.set_checkpoint(true);
-  all.journal_.set_sequence(next_journal_++);
+  all.journal_.set_sequence(number.sequence());
   all.Put(Column::kMeta, kSettingsKey, SettingsOf(chunker_.options()));
   for (const Column column : {Column::kBlob, Column::kManifest, Column::kRef, Column::kSlot}) {
     VARVE_RETURN_IF_ERROR(database_->Scan(column, [&](std::string_view key, std::string_view value) -> Status {
@@ -216,14 +240,17 @@ Result<std::uint64_t> Store::CheckpointJournal() {
       return Ok();
     }));
   }
-  const std::uint64_t sequence = all.journal_.sequence();
   const auto writer = OpenWriter();
   VARVE_RETURN_IF_ERROR(Commit(*writer, std::move(all), {}));
-  return sequence;
+  return number.sequence();
 }
 
 Status Store::Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more) {
-  if (!changes.empty()) VARVE_RETURN_IF_ERROR(AppendJournal(writer, std::move(changes.journal_)));
+  std::optional<JournalNumber> number;  // until the commit
+  if (!changes.empty()) {
+    if (!changes.journal_.checkpoint()) changes.journal_.set_sequence(number.emplace(*this).sequence());
+    VARVE_RETURN_IF_ERROR(AppendJournal(writer, changes.journal_));
+  }
   VARVE_ASSIGN_OR_RETURN(Committer::Batch batch, writer.Finish());
   batch.records = std::move(changes.batch_);
   batch.records.Append(std::move(more));

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -121,10 +122,25 @@ class Store {
 
  private:
   Store(Fs& fs, RootPaths paths, const StoreOptions& options, Chunker chunker, std::unique_ptr<Database> database);
+  // A journal record's number, on its way until its change is visible or has failed.
+  class JournalNumber {
+   public:
+    explicit JournalNumber(Store& store);
+    ~JournalNumber();
+    JournalNumber(const JournalNumber&) = delete;
+    JournalNumber& operator=(const JournalNumber&) = delete;
+    std::uint64_t sequence() const { return sequence_; }
+    void WaitForEarlier();
+
+   private:
+    Store& store_;
+    std::uint64_t sequence_;
+  };
+
   Status Recover();
   std::string Counters() const;
   Result<std::uint32_t> SlotOf(std::string key);
-  Status AppendJournal(ChunkWriter& writer, store::Journal journal);
+  Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
   Status AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
                   Database::Batch& records);
@@ -141,6 +157,9 @@ class Store {
   std::unique_ptr<OpenPacks> packs_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<IndexFiles> index_files_;
+  Mutex journal_mutex_;
+  CondVar journal_done_;
+  std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
   Mutex slot_mutex_;
   std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);
 };

@@ -1,0 +1,149 @@
+#include "cached/store/collector.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "cached/content/sha256.h"
+#include "cached/store/rebuild.h"
+#include "cached/store/verify.h"
+#include "tests/store/store_fixture.h"
+
+namespace varve {
+namespace {
+
+const std::string kShared = Noise(10, 200'000);
+
+// Two images that share a file: "gone" has no name and no manifest any more, "kept" has both.
+class CollectorTest : public ::testing::Test {
+ protected:
+  CollectorTest() {
+    gone_ = store_.AddLayer({{"big", Noise(11, 900'000)}, {"shared", kShared}, {"small", "only here"}});
+    kept_ = store_.AddLayer({{"mine", Noise(12, 60'000)}, {"shared", kShared}, {"small", "and here"}});
+    const Digest manifest = store_.AddImage("gone:1", {gone_});
+    store_.AddImage("kept:1", {kept_});
+    gone_chunks_ = store_.ChunksOf(gone_);
+    std::erase_if(gone_chunks_, [kept = store_.ChunksOf(kept_)](const Digest& chunk) {
+      return std::ranges::find(kept, chunk) != kept.end();
+    });
+    JournaledChanges changes;
+    changes.Erase(Column::kRef, "gone:1");
+    changes.Erase(Column::kManifest, KeyOf(manifest));
+    EXPECT_TRUE(store_->CommitChanges(std::move(changes)).ok());
+  }
+
+  CollectOutcome Collect(CollectOptions options = {}) {
+    options.close_packs = [this](std::span<const PackId> packs) { closed_ += packs.size(); };
+    const auto outcome = varve::Collect(*store_, options);
+    if (!outcome.ok()) ADD_FAILURE() << outcome.error().message();
+    return outcome.ok() ? *outcome : CollectOutcome();
+  }
+  bool IsStored(const Digest& chunk) { return store_->ReadChunk(chunk).ok(); }
+
+  TinyStore store_;
+  Digest gone_;
+  Digest kept_;
+  std::vector<Digest> gone_chunks_;  // that "kept" does not share
+  std::size_t closed_ = 0;
+};
+
+TEST_F(CollectorTest, GivesBackWhatNothingNames) {
+  const std::uint64_t before = store_.PackBytes();
+  const CollectOutcome outcome = Collect();
+  EXPECT_GE(outcome.packs_dropped, 1u);
+  EXPECT_EQ(outcome.packs_dropped, closed_);
+  EXPECT_LT(store_.PackBytes() + 890'000, before);
+  EXPECT_FALSE(store_->FindLayer(gone_).value());
+  EXPECT_FALSE(store_->FindBlob(gone_).value());
+  EXPECT_FALSE(std::filesystem::exists(store_.paths().layer_index(gone_.hex())));
+  EXPECT_TRUE(std::ranges::none_of(gone_chunks_, [this](const Digest& chunk) { return IsStored(chunk); }));
+}
+
+TEST_F(CollectorTest, MovesWhatIsStillNamedWithItsPlacementsAndLocators) {
+  EXPECT_GT(Collect().frames_moved, 0u);
+  store_.ExpectReadsWhole(kept_);
+  const auto damage = VerifyStore(*store_, [](const VerifyProgress&) { return Ok(); });
+  ASSERT_TRUE(damage.ok());
+  EXPECT_TRUE(damage->empty()) << damage->front().ToString();
+  const auto after = store_.AfterKill();
+  after->ExpectReadsWhole(kept_);
+  EXPECT_TRUE((*after)->FindRef("kept:1").value());
+}
+
+TEST_F(CollectorTest, LeavesPacksFromWhichTheIndexCanBeRebuilt) {
+  Collect();
+  const auto before = store_.Records();
+  store_.Close();
+  std::filesystem::remove_all(store_.paths().db());
+  ASSERT_TRUE(RebuildIndex(Fs::Real(), store_.paths()).ok());
+  store_.Open();
+  EXPECT_EQ(store_.Records(), before);
+}
+
+TEST_F(CollectorTest, KeepsChunksThatASessionHolds) {
+  {
+    LeaseTable::Session session(store_->leases());
+    ASSERT_TRUE(session.Touch(gone_chunks_.front()));
+    Collect();
+    EXPECT_TRUE(IsStored(gone_chunks_.front()));
+    EXPECT_FALSE(IsStored(gone_chunks_[1]));
+  }
+  CollectOptions every_pack;
+  every_pack.dead_fraction_min = 0;
+  Collect(every_pack);
+  EXPECT_FALSE(IsStored(gone_chunks_.front()));
+}
+
+TEST_F(CollectorTest, KeepsImagesInUseAndDropsTheOthersIfAsked) {
+  CollectOptions options;
+  options.images = CollectOptions::Images::kUnused;
+  options.in_use = {ChainIdOf(std::vector{gone_})};
+  Collect(options);
+  store_.ExpectReadsWhole(gone_);
+  EXPECT_FALSE(store_->FindRef("kept:1").value());
+  EXPECT_FALSE(store_->FindLayer(kept_).value());
+}
+
+TEST_F(CollectorTest, WhatWasCollectedCanBeTakenInAgain) {
+  Collect();
+  EXPECT_EQ(store_.AddLayer({{"big", Noise(11, 900'000)}, {"shared", kShared}, {"small", "only here"}}), gone_);
+  store_.ExpectReadsWhole(gone_);
+  store_.ExpectReadsWhole(kept_);
+}
+
+TEST_F(CollectorTest, AChunkThatIsCondemnedIsWrittenAnew) {
+  const Digest chunk = gone_chunks_.front();
+  const Bytes content = store_->ReadChunk(chunk).value();
+  const store::Placement condemned = store_.PlacementOf(chunk);
+  store_->leases().BeginCollection();
+  store_->leases().Condemn(std::span(&chunk, 1));
+  const auto writer = store_->OpenWriter();
+  ASSERT_TRUE(writer->Add(chunk, content).ok());
+  ASSERT_TRUE(store_->committer().Commit(writer->Finish().value()).ok());
+  store_->leases().EndCollection();
+  EXPECT_NE(LocationOf(store_.PlacementOf(chunk)), LocationOf(condemned));
+  EXPECT_EQ(store_->ReadChunk(chunk).value(), content);
+}
+
+TEST(JournalTest, ACheckpointLosesNoChangeThatIsOnItsWay) {
+  TinyStore store;
+  std::atomic<bool> done = false;
+  std::thread changes([&] {
+    for (int i = 0; i < 40; ++i) EXPECT_TRUE(store->SlotOf(Sha256Of(AsBytes(std::to_string(i)))).ok());
+    done = true;
+  });
+  while (!done) EXPECT_TRUE(store->CheckpointJournal().ok());
+  changes.join();
+  const auto before = store.Records();
+  store.Close();
+  std::filesystem::remove_all(store.paths().db());
+  ASSERT_TRUE(RebuildIndex(Fs::Real(), store.paths()).ok());
+  store.Open();
+  EXPECT_EQ(store.Records(), before);
+}
+
+}  // namespace
+}  // namespace varve

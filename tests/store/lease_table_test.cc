@@ -1,0 +1,59 @@
+#include "cached/store/lease_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cached/content/sha256.h"
+
+namespace varve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const Digest kOne = Sha256Of(AsBytes("one"));
+const Digest kTwo = Sha256Of(AsBytes("two"));
+
+TEST(LeaseTableTest, WhatASessionHoldsIsNeverCondemned) {
+  LeaseTable leases;
+  LeaseTable::Session session(leases);
+  EXPECT_TRUE(session.Touch(kOne));
+  EXPECT_THAT(leases.BeginCollection(), ElementsAre(kOne));
+  EXPECT_THAT(leases.Condemn(std::vector{kOne, kTwo}), ElementsAre(kTwo));
+}
+
+TEST(LeaseTableTest, ALeaseThatEndsDuringACollectionHoldsUntilItsEnd) {
+  LeaseTable leases;
+  {
+    LeaseTable::Session session(leases);
+    EXPECT_TRUE(session.Touch(kOne));
+    leases.BeginCollection();
+  }
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
+  leases.EndCollection();
+  EXPECT_THAT(leases.BeginCollection(), IsEmpty());
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), ElementsAre(kOne));
+}
+
+TEST(LeaseTableTest, WhatIsTouchedDuringACollectionIsKept) {
+  LeaseTable leases;
+  leases.BeginCollection();
+  {
+    LeaseTable::Session session(leases);
+    EXPECT_TRUE(session.Touch(kOne));
+  }
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
+}
+
+TEST(LeaseTableTest, ACondemnedDigestIsAMissUntilTheCollectionEnds) {
+  LeaseTable leases;
+  LeaseTable::Session session(leases);
+  leases.BeginCollection();
+  leases.Condemn(std::vector{kOne});
+  EXPECT_FALSE(session.Touch(kOne));
+  leases.EndCollection();
+  EXPECT_TRUE(session.Touch(kOne));
+}
+
+}  // namespace
+}  // namespace varve

@@ -1,0 +1,137 @@
+#include "tests/store/store_fixture.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include "cached/base/clock.h"
+#include "cached/content/sha256.h"
+#include "cached/pack/group.h"
+#include "tests/ingest/tar_support.h"
+
+namespace varve {
+namespace {
+
+Bytes TarOf(const TinyStore::Files& files) {
+  std::vector<Bytes> pieces;
+  for (const auto& [name, content] : files) {
+    pieces.push_back(HeaderBlock(name).Size(content.size()).bytes());
+    pieces.push_back(Padded(content));
+  }
+  pieces.push_back(EndBlocks());
+  return Join(pieces);
+}
+
+bool FrameHolds(const PackReader& pack, const Locator& locator, const Digest& chunk) {
+  const auto frame = pack.ReadFrame(locator.offset_bytes, locator.length_bytes);
+  if (!frame.ok()) return false;
+  const auto payload = VerifyFrame(frame->header, frame->bytes);
+  if (!payload.ok() || frame->header.kind == FrameKind::kChunk) return payload.ok() && frame->header.sha256 == chunk;
+  const auto group = GroupView::Open(*payload);
+  return group.ok() && group->Find(chunk);
+}
+
+}  // namespace
+
+void TinyStore::Open() {
+  auto opened = Store::Open(Fs::Real(), paths(), {});
+  if (!opened.ok()) FAIL() << opened.error().message();
+  store_ = std::move(opened).value();
+}
+
+std::unique_ptr<TinyStore> TinyStore::AfterKill() const {
+  std::unique_ptr<TinyStore> copy(new TinyStore(Unopened()));
+  std::filesystem::copy(paths().root, copy->paths().root, std::filesystem::copy_options::recursive);
+  copy->Open();
+  return copy;
+}
+
+Digest TinyStore::AddLayer(const Files& files) {
+  const Bytes tar = TarOf(files);
+  const auto writer = store_->OpenWriter();
+  MemorySource source(tar);
+  auto layer = IngestLayer(store_->chunker(), *writer, source, Sha256Of(tar), {});
+  EXPECT_TRUE(layer.ok()) << layer.error().message();
+  layer->blob = layer->diff_id;  // not compressed
+  layer->blob_bytes = tar.size();
+  layer->media_type = "application/vnd.oci.image.layer.v1.tar";
+  const Status committed = store_->CommitLayer(*writer, *layer);
+  EXPECT_TRUE(committed.ok()) << committed.error().message();
+  return layer->diff_id;
+}
+
+Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& diff_ids) {
+  const std::string manifest = "manifest of " + name;
+  const std::string config = "config of " + name;
+  const auto writer = store_->OpenWriter();
+  const Digest digest = Sha256Of(AsBytes(manifest));
+  const Status committed = store_->CommitImage(*writer, {.manifest_digest = digest,
+                                                         .manifest = AsBytes(manifest),
+                                                         .config_digest = Sha256Of(AsBytes(config)),
+                                                         .config = AsBytes(config),
+                                                         .diff_ids = diff_ids,
+                                                         .chain_id = ChainIdOf(diff_ids),
+                                                         .name = name,
+                                                         .now = ManualClock().Now()});
+  EXPECT_TRUE(committed.ok()) << committed.error().message();
+  return digest;
+}
+
+std::vector<Digest> TinyStore::ChunksOf(const Digest& diff_id) {
+  const auto layer = store_->index_files().OpenLayer(diff_id);
+  EXPECT_TRUE(layer.ok()) << layer.error().message();
+  std::vector<Digest> chunks;
+  for (const fb::Chunk& chunk : layer->index.chunks()) chunks.push_back(DigestOf(chunk.sha256()));
+  return chunks;
+}
+
+void TinyStore::ExpectReadsWhole(const Digest& diff_id) {
+  const auto layer = store_->index_files().OpenLayer(diff_id);
+  ASSERT_TRUE(layer.ok()) << layer.error().message();
+  const auto locators = store_->index_files().OpenLocators(*layer, LocatorTable::Access::kReadOnly);
+  ASSERT_TRUE(locators.ok()) << locators.error().message();
+  const std::vector<Digest> chunks = ChunksOf(diff_id);
+  ASSERT_FALSE(chunks.empty());
+  for (std::uint32_t ordinal = 0; ordinal < chunks.size(); ++ordinal) {
+    const auto content = store_->ReadChunk(chunks[ordinal]);
+    EXPECT_TRUE(content.ok()) << content.error().message();
+    const Locator locator = locators->Get(ordinal);
+    const auto pack = PackReader::Open(Fs::Real(), paths().packs(), PackId{locator.pack});
+    ASSERT_TRUE(pack.ok()) << pack.error().message();
+    EXPECT_TRUE(FrameHolds(*pack, locator, chunks[ordinal])) << "locator word " << ordinal;
+  }
+}
+
+store::Placement TinyStore::PlacementOf(const Digest& chunk) {
+  return GetRecord<store::Placement>(store_->database(), Column::kChunk, KeyOf(chunk)).value().value();
+}
+
+std::map<std::pair<Column, std::string>, std::string> TinyStore::Records() {
+  std::map<std::pair<Column, std::string>, std::string> records;
+  for (const Column column : {Column::kChunk, Column::kBlob, Column::kLayer, Column::kImage, Column::kManifest,
+                              Column::kRef, Column::kSlot}) {
+    const Status scanned = store_->database().Scan(column, [&](std::string_view key, std::string_view value) {
+      records.emplace(std::pair(column, key), value);
+      return Ok();
+    });
+    EXPECT_TRUE(scanned.ok());
+  }
+  return records;
+}
+
+std::uint64_t TinyStore::PackBytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(paths().packs())) bytes += entry.file_size();
+  return bytes;
+}
+
+std::string Noise(unsigned seed, std::size_t size) {
+  std::mt19937 random(seed);
+  std::string noise(size, '\0');
+  std::ranges::generate(noise, [&] { return static_cast<char>(random()); });
+  return noise;
+}
+
+}  // namespace varve

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cached/ingest/layer_ingest.h"
+#include "cached/pack/pack_reader.h"
+#include "cached/store/store.h"
+#include "tests/support/temp_dir.h"
+
+namespace varve {
+
+// A store on a real file system, filled with layers that are made of a few files.
+class TinyStore {
+ public:
+  using Files = std::map<std::string, std::string>;  // name → content
+
+  TinyStore() { Open(); }
+  Store& operator*() { return *store_; }
+  Store* operator->() { return store_.get(); }
+  RootPaths paths() const { return {directory_ / "root", directory_ / "run"}; }
+
+  void Open();
+  void Close() { store_.reset(); }
+  // What this store would be if the machine's power went now: this one goes on.
+  std::unique_ptr<TinyStore> AfterKill() const;
+
+  // Takes the layer in and commits it; its diff ID.
+  Digest AddLayer(const Files& files);
+  // Commits an image of layers that are there; its manifest digest.
+  Digest AddImage(const std::string& name, const std::vector<Digest>& diff_ids);
+
+  std::vector<Digest> ChunksOf(const Digest& diff_id);
+  // Every chunk of the layer reads, by its placement and by its locator word.
+  void ExpectReadsWhole(const Digest& diff_id);
+  store::Placement PlacementOf(const Digest& chunk);
+  // All that the index says of content and names.
+  std::map<std::pair<Column, std::string>, std::string> Records();
+  std::uint64_t PackBytes() const;
+
+ private:
+  struct Unopened {};
+  explicit TinyStore(Unopened) {}
+
+  const TempDir directory_;
+  std::unique_ptr<Store> store_;
+};
+
+// `size` bytes that do not compress, different for each seed.
+std::string Noise(unsigned seed, std::size_t size);
+
+}  // namespace varve

@@ -1,0 +1,77 @@
+#include "cached/store/verify.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/store/store_fixture.h"
+
+namespace varve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class VerifyTest : public ::testing::Test {
+ protected:
+  VerifyTest() {
+    layer_ = store_.AddLayer({{"file", Noise(1, 100'000)}});
+    store_.AddImage("tiny:1", {layer_});
+  }
+
+  std::vector<Damage> Verify() {
+    auto damage = VerifyStore(*store_, [](const VerifyProgress&) { return Ok(); });
+    EXPECT_TRUE(damage.ok());
+    return std::move(damage).value();
+  }
+  void Flip(std::uint32_t pack, std::uint64_t offset) {
+    const auto file = Fs::Real().Open(store_.paths().packs() + "/" + PackId{pack}.FileName(), OpenMode::kReadWrite);
+    std::array<std::byte, 1> byte;
+    ASSERT_TRUE(file.ok() && (*file)->ReadAt(offset, byte).ok());
+    byte[0] ^= std::byte{1};
+    ASSERT_TRUE((*file)->WriteAt(offset, byte).ok());
+  }
+
+  TinyStore store_;
+  Digest layer_;
+};
+
+TEST_F(VerifyTest, FindsNothingInASoundStore) { EXPECT_THAT(Verify(), IsEmpty()); }
+
+TEST_F(VerifyTest, OneFlippedByteIsFoundWithThePackTheChunkAndItsImage) {
+  const Digest chunk = store_.ChunksOf(layer_).front();
+  const store::Placement placement = store_.PlacementOf(chunk);
+  for (const std::uint32_t at : {5u, 20u, 60u, 64u, 5000u}) {  // in the frame's header, and in its payload
+    Flip(placement.pack(), placement.offset_bytes() + at);
+    const std::vector<Damage> damage = Verify();
+    ASSERT_EQ(damage.size(), 1u) << at;
+    EXPECT_EQ(damage[0].pack.number, placement.pack());
+    EXPECT_EQ(damage[0].offset_bytes, placement.offset_bytes());
+    EXPECT_THAT(damage[0].chunks, ElementsAre(chunk));
+    EXPECT_THAT(damage[0].belongs_to, ElementsAre("layer " + layer_.ToString() + " (tiny:1)"));
+    EXPECT_EQ(store_->ReadChunk(chunk).error().code(), Code::kDataLoss);
+    Flip(placement.pack(), placement.offset_bytes() + at);
+  }
+}
+
+TEST_F(VerifyTest, APaddingByteIsDamageThatLosesNothing) {
+  const store::Layer layer = store_->FindLayer(layer_).value().value();
+  const std::uint64_t end = layer.recipe().parts(0).offset_bytes() + layer.recipe().parts(0).frame_bytes();
+  Flip(layer.recipe().parts(0).pack(), end - 1);
+  const std::vector<Damage> damage = Verify();
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_THAT(damage[0].reason, HasSubstr("not zeros"));
+  EXPECT_THAT(damage[0].chunks, IsEmpty());
+}
+
+TEST_F(VerifyTest, DamageInARecordNamesWhatItBelongsTo) {
+  const store::Placement recipe = store_->FindLayer(layer_).value()->recipe().parts(0);
+  Flip(recipe.pack(), recipe.offset_bytes() + 70);
+  const std::vector<Damage> damage = Verify();
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_THAT(damage[0].belongs_to, ElementsAre("tar recipe of layer " + layer_.ToString()));
+  EXPECT_THAT(damage[0].ToString(), HasSubstr("pack 000001 at " + std::to_string(recipe.offset_bytes())));
+}
+
+}  // namespace
+}  // namespace varve
