@@ -11,6 +11,7 @@ namespace {
 int Main(int argc, char** argv) {
   CLI::App app("Mount, run and store container images as deduplicated, verified chunks.", "varve");
   app.set_version_flag("--version", "varve " VARVE_VERSION);
+  app.set_help_all_flag("--help-all", "show the help of every command");
   app.require_subcommand(1);
   Session session(RootPaths::FromEnvironment());
   Cli cli{app, session, {}};

@@ -131,7 +131,8 @@ Status Session::AwaitEnd(const std::string& process, pid_t pid) const {
   }
   // It has given up its lock; whoever asks for its pid may still see it until init has reaped it.
   const auto reaped_by = std::chrono::steady_clock::now() + kReapTimeout;
-  while (pid > 0 && ::kill(pid, 0) == 0 && std::chrono::steady_clock::now() < reaped_by) std::this_thread::sleep_for(kPollInterval);
+  while (pid > 0 && ::kill(pid, 0) == 0 && std::chrono::steady_clock::now() < reaped_by)
+    std::this_thread::sleep_for(kPollInterval);
   ::unlink(paths_.pid(process).c_str());  // one that was killed has left it
   return Ok();
 }

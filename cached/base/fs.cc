@@ -128,7 +128,7 @@ class PosixFs final : public Fs {
   }
 
   Result<std::uint64_t> FreeBytes(const std::string& directory) override {
-    struct statvfs info {};
+    struct statvfs info{};
     if (::statvfs(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
     return std::uint64_t{info.f_bavail} * info.f_frsize;
   }

@@ -10,7 +10,8 @@
 
 namespace varve {
 
-// The largest block of a tar recipe (it fits into one frame of a pack), and the version that stands in each (docs/format/tar-recipe.md).
+// The largest block of a tar recipe (it fits into one frame of a pack), and the version that stands in each
+// (docs/format/tar-recipe.md).
 inline constexpr std::size_t kTarRecipeBlockBytesMax = 480 << 10;
 inline constexpr std::uint8_t kTarRecipeVersion = 1;
 

@@ -50,7 +50,7 @@ enum class FrameKind : std::uint8_t {
   kImageIndex = 6,  // name: chain ID
   kManifest = 7,    // name: its own digest
   kConfig = 8,      // name: its own digest
-  kJournal = 9,     // changes to the small records of the index; name: zeros
+  kJournal = 9,     // changes to the small records of the index; name: its sequence number, zero-padded
 };
 bool IsRecord(FrameKind kind);  // kTarRecipe and above: the payload begins with a RecordHeader
 

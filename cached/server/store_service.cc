@@ -73,9 +73,8 @@ grpc::Status StoreService::Prune(grpc::ServerContext*, const v1::PruneRequest* r
   return grpc::Status::OK;
 }
 
-grpc::Status StoreService::Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
+grpc::Status StoreService::Verify(grpc::ServerContext* context, const v1::VerifyRequest*,
                                   grpc::ServerWriter<v1::VerifyEvent>* events) {
-  if (request->repair_from_registry()) return {grpc::StatusCode::UNIMPLEMENTED, "repair from a registry is not there"};
   std::uint64_t frames = 0;
   const auto report = [&](const VerifyProgress& progress) -> Status {
     if (context->IsCancelled()) return Error(Code::kCancelled, "verify: cancelled");
