@@ -40,7 +40,7 @@ class ImageIndex {
   std::string_view name(const fb::ImageEntry& entry) const { return names_.substr(entry.name(), entry.name_length()); }
 
   // By binary search; null if the directory has no such entry.
-  const fb::ImageEntry* Find(const fb::ImageInode& directory, std::string_view name) const;
+  const fb::ImageEntry* Find(const fb::ImageInode& directory, std::string_view wanted) const;
 
   // kDataLoss unless `layers` are those of layers(), every (layer, ordinal) is an inode of its layer with the type that
   // the entry says and as many names here as there, and own files are as long as the content that they point at.

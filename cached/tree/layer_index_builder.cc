@@ -157,12 +157,11 @@ const LayerIndexBuilder::Tree::Name* LayerIndexBuilder::Tree::Find(std::uint32_t
 PathStep LayerIndexBuilder::Tree::Step(std::uint32_t directory, std::string_view text) const {
   const Name* name = Find(directory, text);
   if (name == nullptr || name->kind == Target::kNothing) return {};
-  if (name->kind == Target::kLowerLink) return {.kind = PathStep::Kind::kOther};
+  if (name->kind == Target::kLowerLink) return {PathStep::Kind::kOther, 0, {}};
   const fb::Inode& inode = inodes_[name->target];
-  if (S_ISDIR(inode.mode())) return {.kind = PathStep::Kind::kDirectory, .directory = name->target};
-  if (S_ISLNK(inode.mode()))
-    return {.kind = PathStep::Kind::kSymlink, .target = tables_.Text(inode.first(), inode.count())};
-  return {.kind = PathStep::Kind::kOther};
+  if (S_ISDIR(inode.mode())) return {PathStep::Kind::kDirectory, name->target, {}};
+  if (S_ISLNK(inode.mode())) return {PathStep::Kind::kSymlink, 0, tables_.Text(inode.first(), inode.count())};
+  return {PathStep::Kind::kOther, 0, {}};
 }
 
 Error LayerIndexBuilder::Tree::TooMany() const {

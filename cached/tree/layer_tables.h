@@ -24,7 +24,7 @@ class LayerTables {
   Result<std::uint32_t> AddText(std::string_view text);
   // What Inode.xattr_set says: 0 for none, else a set, shared with all inodes that have the same. kInvalidArgument for
   // an xattr that Linux would not take.
-  Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& xattrs);
+  Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& added);
   std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
 
   std::string pool;

@@ -44,11 +44,9 @@ std::vector<std::string_view> MergedTree::PathOf(std::uint32_t directory) const 
 PathStep MergedTree::Step(std::uint32_t directory, std::string_view name) {
   const MergedChild* child = Find(directory, name);
   if (child == nullptr) return {};
-  if (child->node.is_directory()) return {.kind = PathStep::Kind::kDirectory, .directory = child->node.ordinal};
-  if (child->node.layer > layers_.size() || !S_ISLNK(inode(child->node).mode()))
-    return {.kind = PathStep::Kind::kOther};
-  return {.kind = PathStep::Kind::kSymlink,
-          .target = layers_[child->node.layer - 1].symlink_target(inode(child->node))};
+  if (child->node.is_directory()) return {PathStep::Kind::kDirectory, child->node.ordinal, {}};
+  if (child->node.layer > layers_.size() || !S_ISLNK(inode(child->node).mode())) return {PathStep::Kind::kOther, 0, {}};
+  return {PathStep::Kind::kSymlink, 0, layers_[child->node.layer - 1].symlink_target(inode(child->node))};
 }
 
 Result<std::vector<ResolvedName>> MergedTree::Resolve(std::span<const std::string_view> path) {

@@ -30,7 +30,7 @@ struct MergedDirectory {
   std::vector<MergedChild> children;  // sorted by name
   MergedNode attributes;  // the layer's directory that has the last word; layer 0 if no layer has it explicitly
   std::uint32_t parent = 0;
-  std::string_view name = {};
+  std::string_view name;
 };
 
 class MergedTree {

@@ -26,8 +26,8 @@ Result<std::vector<std::string_view>> SplitPath(std::string_view path);
 struct PathStep {
   enum class Kind { kMissing, kDirectory, kSymlink, kOther };
   Kind kind = Kind::kMissing;
-  std::uint32_t directory = 0;   // kDirectory: its number
-  std::string_view target = {};  // kSymlink
+  std::uint32_t directory = 0;  // kDirectory: its number
+  std::string_view target;      // kSymlink
 };
 using PathLookup = std::function<PathStep(std::uint32_t directory, std::string_view name)>;
 

@@ -121,6 +121,14 @@ TEST_F(ImageIndexTest, FileThatNeedsItsOwnInodeMustHaveIt) {
               HasSubstr("inode 3 has no name"));
 }
 
+TEST_F(ImageIndexTest, LayerInodeWithTooFewNamesIsRefused) {
+  BuiltImage image = BuildImage({Layer().File("a", "1").HardLink("b", "a").File("c", "2")}).value();
+  auto* table =
+      const_cast<fb::ImageIndex*>(flatbuffers::GetRoot<fb::ImageIndex>(image.file.data() + kIndexHeaderBytes));
+  table->mutable_entries()->GetMutableObject(1)->mutate_ordinal(table->entries()->Get(2)->ordinal());
+  EXPECT_THAT(image.index.CheckAgainst(image.indexes).error().message(), HasSubstr("inode 1 has 1 names, not 2"));
+}
+
 TEST_F(ImageIndexTest, CheckAgainstOtherLayersIsRefused) {
   EXPECT_EQ(image_.index.CheckAgainst(std::span(image_.indexes).first(1)).error().code(), Code::kDataLoss);
   std::swap(image_.indexes[0], image_.indexes[1]);

@@ -61,11 +61,11 @@ class FakeTree {
     const auto found = paths_.find(path);
     if (found == paths_.end()) return {};
     if (found->second.starts_with("-> ")) {
-      return {.kind = PathStep::Kind::kSymlink, .target = std::string_view(found->second).substr(3)};
+      return {PathStep::Kind::kSymlink, 0, std::string_view(found->second).substr(3)};
     }
-    if (found->second != "dir") return {.kind = PathStep::Kind::kOther};
+    if (found->second != "dir") return {PathStep::Kind::kOther, 0, {}};
     directories_.push_back(path + "/");
-    return {.kind = PathStep::Kind::kDirectory, .directory = static_cast<std::uint32_t>(directories_.size() - 1)};
+    return {PathStep::Kind::kDirectory, static_cast<std::uint32_t>(directories_.size() - 1), {}};
   }
 
   std::map<std::string, std::string> paths_;
