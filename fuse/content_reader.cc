@@ -14,6 +14,8 @@ namespace {
 // What one system call reads at most of stored bytes: about a request of 1 MiB, compressed.
 constexpr std::uint32_t kWindowBytesMax = 512 << 10;
 constexpr std::size_t kWindowsKept = 2;
+// Stored bytes that are decoded within tens of microseconds, for which it does not pay to pass the turn.
+constexpr std::uint32_t kQuickBytesMax = 64 << 10;
 
 Error WrongFrame() { return Error(Code::kDataLoss, "another frame is there"); }
 
@@ -139,11 +141,14 @@ Result<ByteSpan> ContentReader::ReadFrame(const Locator& at, const Wanted& wante
       if (size + behind.length_bytes > kWindowBytesMax) break;
       size += behind.length_bytes;
     }
-    Turn::Pass();
     window.size = 0;
     if (!window.buffer) window.buffer.emplace(windows_.Borrow());
+    const std::span<std::byte> frames = window.buffer->bytes().first(size);
     VARVE_ASSIGN_OR_RETURN(const auto pack, packs_.Get(at.pack));
-    VARVE_RETURN_IF_ERROR(pack->ReadRawInto(at.offset_bytes, window.buffer->bytes().first(size)));
+    if (size > kQuickBytesMax || !pack->ReadRawAtOnce(at.offset_bytes, frames)) {
+      Turn::Pass();
+      VARVE_RETURN_IF_ERROR(pack->ReadRawInto(at.offset_bytes, frames));
+    }
     window.pack = at.pack;
     window.begin = at.offset_bytes;
     window.size = size;

@@ -8,9 +8,9 @@ namespace varve {
 //
 // Most of the time of a small request goes into waking the thread that will answer it. Were all workers to wait for
 // requests at once, the kernel would wake one that last ran on another, idle CPU. So one receives and answers, again
-// and again, on its requester's CPU, for as long as it only has to look things up; before it does anything slower
-// (reads a pack, decodes, asks the daemon, waits for another thread) it passes the turn to a worker that has slept so
-// far. Measured: docs/design/fuse.md.
+// and again, for as long as it is quick about it; before it does anything slower (waits for a disk, the daemon or
+// another thread, decodes a large piece) it passes the turn to a worker that has slept so far. Measured:
+// docs/design/fuse.md.
 class Turn {
  public:
   // Returns when the turn is the calling thread's, at once if it is already.

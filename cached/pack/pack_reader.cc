@@ -1,6 +1,7 @@
 #include "cached/pack/pack_reader.h"
 
 #include <fmt/core.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 
@@ -28,6 +29,11 @@ Status PackReader::ReadRawInto(std::uint64_t offset, std::span<std::byte> into) 
   VARVE_ASSIGN_OR_RETURN(const std::size_t read, file_->ReadAt(offset, into));
   if (read < into.size()) return Error(Code::kDataLoss, At(offset) + ": the pack ends before");
   return Ok();
+}
+
+bool PackReader::ReadRawAtOnce(std::uint64_t offset, std::span<std::byte> into) const {
+  const iovec part{into.data(), into.size()};
+  return ::preadv2(file_->fd(), &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) == static_cast<ssize_t>(into.size());
 }
 
 Result<PackReader::Frame> PackReader::ReadFrame(std::uint64_t offset, std::uint32_t length) const {

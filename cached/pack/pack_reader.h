@@ -20,6 +20,8 @@ class PackReader {
   Result<Bytes> ReadRaw(std::uint64_t offset, std::uint32_t length) const;
   // The same into memory that the caller has: all of `into` is filled.
   Status ReadRawInto(std::uint64_t offset, std::span<std::byte> into) const;
+  // True if all of `into` was filled from memory, without waiting for a disk.
+  bool ReadRawAtOnce(std::uint64_t offset, std::span<std::byte> into) const;
 
   struct Frame {
     FrameHeader header;

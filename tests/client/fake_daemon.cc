@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kEventTimeout{20};
 
-grpc::Status ToGrpc(const Error& error) {
-  return {static_cast<grpc::StatusCode>(error.code()), error.message()};
-}
+grpc::Status ToGrpc(const Error& error) { return {static_cast<grpc::StatusCode>(error.code()), error.message()}; }
 
 }  // namespace
 

@@ -14,7 +14,8 @@
 
 namespace varve {
 
-// The kernel's end of a FUSE connection, for one request at a time: what EdenFS calls a fake fuse, over libfuse's own parser.
+// The kernel's end of a FUSE connection, for one request at a time: what EdenFS calls a fake fuse, over libfuse's own
+// parser.
 class FakeKernel {
  public:
   FakeKernel();

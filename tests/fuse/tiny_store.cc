@@ -154,7 +154,8 @@ Result<ImageSlots> TinyStore::Describe(const ChainId& chain_id) {
   return found->second;
 }
 
-Result<std::uint64_t> TinyStore::Resolve(const Digest& /*diff_id*/, std::uint32_t ordinal, const std::string& /*image*/) {
+Result<std::uint64_t> TinyStore::Resolve(const Digest& /*diff_id*/, std::uint32_t ordinal,
+                                         const std::string& /*image*/) {
   ++resolve_calls_;
   if (on_resolve) return on_resolve(ordinal);
   return Error(Code::kDataLoss, "the chunk is damaged");
