@@ -3,11 +3,9 @@
 #include <compare>
 #include <cstdint>
 
-namespace varve {
+#include "cached/tree/slot.h"
 
-// Slots are given by the daemon, from 1 on, to layers and images, and never used twice. The bound keeps the two top
-// bits of a node id 0, as overlayfs' xino needs, and the driver's table of slots small.
-inline constexpr std::uint32_t kSlotMax = (1u << 22) - 1;
+namespace varve {
 
 // A FUSE node id and inode number: slot << 32 | ordinal. A pure function of what it names, so that a new process that
 // takes over a mount needs no table. An ordinal is an inode's place in the layer index or image index that has the

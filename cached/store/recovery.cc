@@ -16,6 +16,7 @@
 #include "cached/content/sha256.h"
 #include "cached/pack/pack_reader.h"
 #include "cached/store/store.h"
+#include "cached/tree/slot.h"
 
 namespace varve {
 namespace {
@@ -115,7 +116,7 @@ Result<std::uint32_t> Store::SlotOf(std::string key) {
     if (fresh) found->second = next_slot_++;
     slot = found->second;
   }
-  if (slot >= kSlotMax) return Error(Code::kResourceExhausted, "all node-wide index numbers are used");
+  if (slot > kSlotMax) return Error(Code::kResourceExhausted, "all node-wide index numbers are used");
   store::Slot record;
   record.set_slot(slot);
   JournaledChanges changes;

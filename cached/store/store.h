@@ -167,7 +167,4 @@ class Store {
 // The packs that the index knows, and how much of each is durable.
 Result<std::map<PackId, std::uint64_t>> DurablePacks(const Database& database);
 
-// Node ids are slot << 32 | ordinal, and their two top bits stay free for overlayfs (xino).
-inline constexpr std::uint32_t kSlotMax = 1u << 30;
-
 }  // namespace varve
