@@ -42,7 +42,7 @@ class Collection {
     VARVE_RETURN_IF_ERROR(Mark());
     VARVE_RETURN_IF_ERROR(EraseRecords());
     VARVE_RETURN_IF_ERROR(RewritePacks(journal));
-    VARVE_RETURN_IF_ERROR(store_.index_files().Sweep(IndexFiles::Tables::kKeep));
+    VARVE_RETURN_IF_ERROR(store_.index_files().Sweep(IndexFiles::Tables::kKeep, IndexFiles::Moment::kServing));
     VARVE_RETURN_IF_ERROR(store_.database().Compact());
     return std::move(outcome_);
   }
@@ -176,7 +176,9 @@ Status Collection::EraseRecords() {
       store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {
         VARVE_ASSIGN_OR_RETURN(const store::Blob blob, Parse<store::Blob>(value));
         VARVE_ASSIGN_OR_RETURN(const auto layer, store_.database().Get(Column::kLayer, blob.diff_id()));
-        if (!layer) blobs.moves.push_back({Column::kBlob, std::string(key), std::string(value), std::nullopt});
+        VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+        if (!layer && !store_.leases().Condemn(std::span(&digest, 1)).empty())
+          blobs.moves.push_back({Column::kBlob, std::string(key), std::string(value), std::nullopt});
         return Ok();
       }));
   return store_.committer().Commit(std::move(blobs));

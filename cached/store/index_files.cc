@@ -91,9 +91,10 @@ Status IndexFiles::WriteLocators(const MappedLayer& layer) {
   return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, words);
 }
 
-Status IndexFiles::Sweep(Tables tables) {
+Status IndexFiles::Sweep(Tables tables, Moment moment) {
   VARVE_ASSIGN_OR_RETURN(const auto names, fs_.List(paths_.index()));
   for (const std::string& name : names) {
+    if (name.ends_with(".new") && moment == Moment::kServing) continue;
     const auto dot = name.find('.');
     const std::string suffix = dot == std::string::npos ? "" : name.substr(dot);
     const auto digest = Digest::FromHexText(name.substr(0, dot));

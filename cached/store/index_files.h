@@ -42,7 +42,9 @@ class IndexFiles {
   // Removes the files of what has no record, and every locator table (`Tables::kDistrust`) after a crash of the
   // machine.
   enum class Tables { kKeep, kDistrust };
-  Status Sweep(Tables tables);
+  // Half-written files go while nobody can be writing one (`kOpening`).
+  enum class Moment { kOpening, kServing };
+  Status Sweep(Tables tables, Moment moment);
 
   // The bytes of a record, verified part by part.
   Result<Bytes> ReadParts(const store::Parts& parts) const;

@@ -14,10 +14,10 @@ LeaseTable::Session::~Session() {
 
 bool LeaseTable::Session::Touch(const Digest& digest) {
   MutexLock lock(table_.mutex_);
-  if (table_.condemned_.contains(digest)) return false;
+  // Also of what is condemned: its finder writes it anew, and the next collection must not take that.
   if (table_.collecting_) table_.kept_.insert(digest);
   touched_.push_back(digest);
-  return true;
+  return !table_.condemned_.contains(digest);
 }
 
 std::vector<Digest> LeaseTable::BeginCollection() {

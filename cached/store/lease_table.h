@@ -28,7 +28,7 @@ class LeaseTable {
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    // Leases `digest`. False if it is condemned: treat it as absent.
+    // Leases `digest`. False if what is stored under it is condemned: treat it as absent and write it anew.
     [[nodiscard]] bool Touch(const Digest& digest);
 
    private:

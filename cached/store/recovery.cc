@@ -97,7 +97,8 @@ Status Store::Recover() {
   const std::string boot_file = paths_.run() + "/boot";
   const auto written = ReadWholeFile(fs_, boot_file, 256);
   const bool same_boot = written.ok() && AsText(*written) == boot;
-  VARVE_RETURN_IF_ERROR(index_files_->Sweep(same_boot ? IndexFiles::Tables::kKeep : IndexFiles::Tables::kDistrust));
+  VARVE_RETURN_IF_ERROR(index_files_->Sweep(same_boot ? IndexFiles::Tables::kKeep : IndexFiles::Tables::kDistrust,
+                                            IndexFiles::Moment::kOpening));
   return same_boot ? Ok() : WriteFileAtomically(fs_, boot_file, AsBytes(boot));
 }
 

@@ -161,6 +161,9 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
     return Ok();
   }
   const auto writer = store_.OpenWriter();
+  // Whether the blob was known makes no difference now; its record must outlive a collection that has judged an older
+  // one.
+  static_cast<void>(session.Touch(layer.blob.digest));
   Store::LayerCommit commit;
   {
     Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);

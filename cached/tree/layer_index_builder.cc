@@ -87,7 +87,7 @@ class LayerIndexBuilder::Tree {
     std::uint32_t target = 0;
     std::uint8_t text_length;
     Target kind = Target::kNothing;
-    bool whiteout = false;
+    bool hides_below = false;  // a whiteout, or an entry that was replaced
   };
 
   static fb::Inode ImpliedDirectory() { return {0, 0, 0, kDirectoryMode, 0, 0, 0, 0, 0, 0, 0, kInodeImplied}; }
@@ -237,7 +237,7 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
   }
   if (whiteout.kind == Whiteout::Kind::kName) {
     VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, whiteout.hidden));
-    name->whiteout = true;
+    name->hides_below = true;
     return Ok();
   }
   if (entry.type == EntryType::kHardLink) return PutHardLink(directory, text, entry.link_target);
@@ -257,6 +257,8 @@ Status LayerIndexBuilder::Tree::PutInode(std::uint32_t directory, std::string_vi
     ReplaceDirectory(name->target, inode);
     return Ok();
   }
+  // What was here has replaced what is below, and taking it away again does not bring that back.
+  if (name->kind != Target::kNothing) name->hides_below = true;
   VARVE_ASSIGN_OR_RETURN(name->target, AddInode(inode));
   name->kind = Target::kInode;
   return Ok();
@@ -340,7 +342,7 @@ void LayerIndexBuilder::Tree::SetContent(std::uint64_t size_bytes, std::span<con
 // (whiteout.cc).
 void LayerIndexBuilder::Tree::MarkReplaced() {
   for (const Name& name : names_) {
-    if (!name.whiteout || !IsDirectory(name)) continue;
+    if (!name.hides_below || !IsDirectory(name)) continue;
     fb::Inode& directory = inodes_[name.target];
     directory.mutate_flags((directory.flags() & ~kInodeImplied) | kInodeOpaque);
   }

@@ -55,5 +55,18 @@ TEST(LeaseTableTest, ACondemnedDigestIsAMissUntilTheCollectionEnds) {
   EXPECT_TRUE(session.Touch(kOne));
 }
 
+// Its finder writes it anew; a second collection may begin before anything refers to what was written.
+TEST(LeaseTableTest, ACondemnedDigestThatIsTouchedIsHeldAgainstTheNextCollection) {
+  LeaseTable leases;
+  LeaseTable::Session session(leases);
+  leases.BeginCollection();
+  leases.Condemn(std::vector{kOne});
+  EXPECT_FALSE(session.Touch(kOne));
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
+  leases.EndCollection();
+  EXPECT_THAT(leases.BeginCollection(), ElementsAre(kOne));
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
+}
+
 }  // namespace
 }  // namespace varve
