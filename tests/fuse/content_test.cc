@@ -118,7 +118,7 @@ TEST_F(ContentTest, AnotherChunksFrameIsNeverTakenForTheChunk) {
 
   EXPECT_EQ(served_.kernel.Read(file, 0, 100).error, EIO);
   EXPECT_EQ(served_.kernel.Read(file, 0, kChunkBytes).error, EIO);
-  store_.on_resolve = [&](std::uint32_t) { return right.Pack(); };
+  store_.SetOnResolve([&](std::uint32_t) { return right.Pack(); });
   EXPECT_EQ(served_.kernel.Read(file, 0, 100).payload, content.substr(0, 100));
 }
 
@@ -131,10 +131,10 @@ TEST_F(ContentTest, AnAbsentChunkIsAskedOfTheDaemon) {
 
   EXPECT_EQ(served_.kernel.Read(file, 0, 4096).error, EIO);
   EXPECT_EQ(store_.resolve_calls(), 1);
-  store_.on_resolve = [&](std::uint32_t ordinal) {
+  store_.SetOnResolve([&](std::uint32_t ordinal) {
     locators.Set(ordinal, right);
     return right.Pack();
-  };
+  });
   EXPECT_EQ(served_.kernel.Read(file, 0, 4096).payload, content.substr(0, 4096));
   EXPECT_EQ(served_.kernel.Read(file, 9, kChunkBytes).payload, content.substr(9));
   EXPECT_EQ(store_.resolve_calls(), 2);
@@ -146,7 +146,7 @@ TEST_F(ContentTest, APackThatIsGoneIsAskedOfTheDaemon) {
   LocatorTable locators = store_.LocatorsOf(layer_);
   const Locator right = locators.Get(0);
   locators.Set(0, {.pack = 99, .offset_bytes = 128, .length_bytes = 128});
-  store_.on_resolve = [&](std::uint32_t) { return right.Pack(); };
+  store_.SetOnResolve([&](std::uint32_t) { return right.Pack(); });
   EXPECT_EQ(served_.kernel.Read(file, 0, 4096).payload, content.substr(0, 4096));
 }
 

@@ -148,6 +148,11 @@ void TinyStore::DamageFrame(const Locator& at) {
   Must(file->WriteAt(offset, {&byte, 1}));
 }
 
+void TinyStore::SetOnResolve(OnResolve on_resolve) {
+  MutexLock lock(mutex_);
+  on_resolve_ = std::move(on_resolve);
+}
+
 Result<ImageSlots> TinyStore::Describe(const ChainId& chain_id) {
   const auto found = images_.find(chain_id);
   if (found == images_.end()) return Error(Code::kNotFound, "no such image");
@@ -157,6 +162,11 @@ Result<ImageSlots> TinyStore::Describe(const ChainId& chain_id) {
 Result<std::uint64_t> TinyStore::Resolve(const Digest& /*diff_id*/, std::uint32_t ordinal,
                                          const std::string& /*image*/) {
   ++resolve_calls_;
+  OnResolve on_resolve;
+  {
+    MutexLock lock(mutex_);
+    on_resolve = on_resolve_;
+  }
   if (on_resolve) return on_resolve(ordinal);
   return Error(Code::kDataLoss, "the chunk is damaged");
 }

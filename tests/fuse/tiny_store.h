@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cached/base/mutex.h"
 #include "cached/base/root_paths.h"
 #include "cached/client/mounts_client.h"
 #include "cached/pack/group.h"
@@ -57,10 +58,11 @@ class TinyStore final : public Mounts {
   // Changes a byte of the frame's payload.
   void DamageFrame(const Locator& at);
 
-  // The daemon. Resolve counts its calls and answers what `on_resolve` does: by default that the chunk is damaged.
+  // The daemon. Resolve counts its calls and answers what OnResolve does: by default that the chunk is damaged.
   Result<ImageSlots> Describe(const ChainId& chain_id) override;
   Result<std::uint64_t> Resolve(const Digest& diff_id, std::uint32_t ordinal, const std::string& image) override;
-  std::function<Result<std::uint64_t>(std::uint32_t ordinal)> on_resolve;
+  using OnResolve = std::function<Result<std::uint64_t>(std::uint32_t ordinal)>;
+  void SetOnResolve(OnResolve on_resolve);
   int resolve_calls() const { return resolve_calls_; }
 
  private:
@@ -78,6 +80,8 @@ class TinyStore final : public Mounts {
   std::map<Digest, StoredLayer> layers_;
   std::map<ChainId, ImageSlots> images_;
   std::atomic<int> resolve_calls_ = 0;
+  Mutex mutex_;
+  OnResolve on_resolve_ GUARDED_BY(mutex_);
 };
 
 }  // namespace varve
