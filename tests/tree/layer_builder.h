@@ -36,6 +36,8 @@ class Layer {
   Layer& Whiteout(std::string path) { return Typed("whiteout", std::move(path), ""); }
   Layer& Opaque(std::string path) { return Typed("opaque", std::move(path), ""); }
 
+  const std::vector<TreeLine>& lines() const { return lines_; }
+
   // `name` decides the diff ID.
   Result<BuiltLayer> Build(std::string_view name) const;
 
