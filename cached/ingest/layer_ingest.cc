@@ -111,14 +111,15 @@ class Ingest {
     }
   }
 
-  Result<Store::LayerCommit> Finish(const InflateStage::Sum& sum) {
+  Result<Store::LayerCommit> Finish(const InflateStage::Sum& sum, std::unique_ptr<IndexDraft> index) {
     VARVE_RETURN_IF_ERROR(recipe_.Finish(sum.diff_id, sum.tar_bytes));
     Store::LayerCommit layer;
     layer.diff_id = sum.diff_id;
     layer.tar_bytes = sum.tar_bytes;
     layer.recipe_bytes = parts_.bytes();
     layer.recipe = parts_.Finish();
-    VARVE_ASSIGN_OR_RETURN(layer.index_file, builder_.Finish(sum.diff_id, sum.tar_bytes));
+    VARVE_RETURN_IF_ERROR(builder_.Finish(index->file(), sum.diff_id, sum.tar_bytes));
+    layer.index = std::move(index);
     layer.chunk_count = chunk_count_;
     return layer;
   }
@@ -187,17 +188,18 @@ class Ingest {
 
 }  // namespace
 
-Result<Store::LayerCommit> IngestLayer(const Chunker& chunker, ChunkWriter& writer, ByteSource& compressed,
-                                       const Digest& diff_id, const LayerIngestOptions& options) {
+Result<Store::LayerCommit> IngestLayer(Store& store, ChunkWriter& writer, ByteSource& compressed, const Digest& diff_id,
+                                       const LayerIngestOptions& options) {
   InflateStage inflate(compressed, options);
-  Ingest ingest(chunker, writer, diff_id, options);
+  Ingest ingest(store.chunker(), writer, diff_id, options);
   VARVE_RETURN_IF_ERROR(ingest.TakeEntries(inflate.plain(), options.tar));
   const InflateStage::Sum sum = inflate.Finish();
   if (sum.diff_id != diff_id) {
     return Error(Code::kDataLoss,
                  "diff ID mismatch (the config says " + diff_id.ToString() + ", got " + sum.diff_id.ToString() + ")");
   }
-  return ingest.Finish(sum);
+  VARVE_ASSIGN_OR_RETURN(auto index, store.index_files().StartDraft());
+  return ingest.Finish(sum, std::move(index));
 }
 
 }  // namespace varve

@@ -29,7 +29,7 @@ struct LayerIngestOptions {
 //
 // kDataLoss if the tar's SHA-256 is not `diff_id`; else the errors of Decompressor, TarReader, LayerIndexBuilder and
 // ChunkWriter.
-Result<Store::LayerCommit> IngestLayer(const Chunker& chunker, ChunkWriter& writer, ByteSource& compressed,
-                                       const Digest& diff_id, const LayerIngestOptions& options);
+Result<Store::LayerCommit> IngestLayer(Store& store, ChunkWriter& writer, ByteSource& compressed, const Digest& diff_id,
+                                       const LayerIngestOptions& options);
 
 }  // namespace varve

@@ -12,20 +12,38 @@ namespace varve {
 IndexFiles::IndexFiles(Fs& fs, const RootPaths& paths, const Database& database)
     : fs_(fs), paths_(paths), database_(database) {}
 
-Status IndexFiles::WriteFile(const std::string& path, ByteSpan bytes) {
-  const std::string temporary = path + ".new";
-  VARVE_ASSIGN_OR_RETURN(const auto file, fs_.Open(temporary, OpenMode::kCreateTruncate));
-  VARVE_RETURN_IF_ERROR(file->WriteAt(0, bytes));
-  return fs_.Rename(temporary, path);
+Result<std::unique_ptr<IndexDraft>> IndexDraft::Create(Fs& fs, std::string path) {
+  VARVE_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kCreateTruncate));
+  return std::unique_ptr<IndexDraft>(new IndexDraft(fs, std::move(path), std::move(file)));
 }
 
-Status IndexFiles::WriteLayer(const Digest& diff_id, ByteSpan index_file, std::span<const std::uint64_t> locators) {
-  VARVE_RETURN_IF_ERROR(WriteFile(paths_.layer_index(diff_id.hex()), index_file));
+IndexDraft::~IndexDraft() {
+  if (!published_) fs_.Remove(path_).IgnoreError("the next opening sweeps what is left of a draft");
+}
+
+Status IndexDraft::Publish(const std::string& path) {
+  VARVE_RETURN_IF_ERROR(fs_.Rename(path_, path));
+  published_ = true;
+  return Ok();
+}
+
+Result<std::unique_ptr<IndexDraft>> IndexFiles::StartDraft() {
+  return IndexDraft::Create(fs_, fmt::format("{}/{}.new", paths_.index(), ++drafts_));
+}
+
+Status IndexFiles::WriteFile(const std::string& path, ByteSpan bytes) {
+  VARVE_ASSIGN_OR_RETURN(const auto draft, StartDraft());
+  VARVE_RETURN_IF_ERROR(draft->file().WriteAt(0, bytes));
+  return draft->Publish(path);
+}
+
+Status IndexFiles::PublishLayer(const Digest& diff_id, IndexDraft& draft, std::span<const std::uint64_t> locators) {
+  VARVE_RETURN_IF_ERROR(draft.Publish(paths_.layer_index(diff_id.hex())));
   return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, locators);
 }
 
-Status IndexFiles::WriteImage(const ChainId& chain_id, ByteSpan index_file) {
-  return WriteFile(paths_.image_index(chain_id.hex()), index_file);
+Status IndexFiles::PublishImage(const ChainId& chain_id, IndexDraft& draft) {
+  return draft.Publish(paths_.image_index(chain_id.hex()));
 }
 
 Result<MappedLayer> IndexFiles::MapLayer(const Digest& diff_id) const {
@@ -58,7 +76,7 @@ Result<MappedImage> IndexFiles::OpenImage(const ChainId& chain_id) {
   if (!record) return Error(Code::kNotFound, "image index " + chain_id.hex() + ": not stored");
   LogWarning("{}; writing it anew from the packs", mapped.error().message());
   VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadParts(record->index()).In("image index " + chain_id.hex()));
-  VARVE_RETURN_IF_ERROR(WriteImage(chain_id, bytes));
+  VARVE_RETURN_IF_ERROR(WriteFile(paths_.image_index(chain_id.hex()), bytes));
   return MapImage(chain_id);
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cached/base/fs.h"
 #include "cached/base/root_paths.h"
@@ -23,6 +25,27 @@ struct MappedImage {
   ImageIndex index;
 };
 
+// An index file in the making, under a name that no reader looks for. Gone with the draft, unless it is published.
+class IndexDraft {
+ public:
+  static Result<std::unique_ptr<IndexDraft>> Create(Fs& fs, std::string path);
+  ~IndexDraft();
+
+  File& file() { return *file_; }
+  Result<MappedFile> Map() const { return MappedFile::Open(path_); }
+  // Gives the file its name, once.
+  Status Publish(const std::string& path);
+
+ private:
+  IndexDraft(Fs& fs, std::string path, std::unique_ptr<File> file)
+      : fs_(fs), path_(std::move(path)), file_(std::move(file)) {}
+
+  Fs& fs_;
+  const std::string path_;
+  std::unique_ptr<File> file_;
+  bool published_ = false;
+};
+
 // The files below index/ that readers map: copies of what the packs hold, so none of them needs a sync, and one that is
 // missing or damaged is written anew from the packs. Thread-safe.
 class IndexFiles {
@@ -30,8 +53,9 @@ class IndexFiles {
   // All three must outlive it.
   IndexFiles(Fs& fs, const RootPaths& paths, const Database& database);
 
-  Status WriteLayer(const Digest& diff_id, ByteSpan index_file, std::span<const std::uint64_t> locators);
-  Status WriteImage(const ChainId& chain_id, ByteSpan index_file);
+  Result<std::unique_ptr<IndexDraft>> StartDraft();
+  Status PublishLayer(const Digest& diff_id, IndexDraft& draft, std::span<const std::uint64_t> locators);
+  Status PublishImage(const ChainId& chain_id, IndexDraft& draft);
 
   // kNotFound if there is no such record; kDataLoss if neither file nor packs have it whole.
   Result<MappedLayer> OpenLayer(const Digest& diff_id);
@@ -58,6 +82,7 @@ class IndexFiles {
   Fs& fs_;
   const RootPaths paths_;
   const Database& database_;
+  std::atomic<std::uint64_t> drafts_ = 0;
 };
 
 }  // namespace varve

@@ -115,7 +115,8 @@ Result<std::optional<store::Ref>> Store::FindRef(std::string_view name) const {
 }
 
 Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
-  VARVE_RETURN_IF_ERROR(LayerIndex::Open(layer.index_file, layer.diff_id, IndexCheck::kFull));
+  VARVE_ASSIGN_OR_RETURN(const MappedFile index, layer.index->Map());
+  VARVE_RETURN_IF_ERROR(LayerIndex::Open(index.bytes(), layer.diff_id, IndexCheck::kFull));
   VARVE_RETURN_IF_ERROR(writer.Flush());
   store::Layer record;
   record.set_tar_bytes(layer.tar_bytes);
@@ -123,11 +124,11 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
   VARVE_ASSIGN_OR_RETURN(*record.mutable_recipe(),
                          writer.AppendParts(FrameKind::kTarRecipe, layer.recipe, layer.recipe_bytes));
   VARVE_ASSIGN_OR_RETURN(*record.mutable_index(),
-                         writer.AppendRecord(FrameKind::kLayerIndex, layer.diff_id, layer.index_file));
+                         writer.AppendRecord(FrameKind::kLayerIndex, layer.diff_id, index.bytes()));
   std::vector<std::uint64_t> words;
   words.reserve(writer.locations().size());
   for (const PackLocation& location : writer.locations()) words.push_back(ToLocator(location).Pack());
-  VARVE_RETURN_IF_ERROR(index_files_->WriteLayer(layer.diff_id, layer.index_file, words));
+  VARVE_RETURN_IF_ERROR(index_files_->PublishLayer(layer.diff_id, *layer.index, words));
 
   store::Blob blob;
   blob.set_size_bytes(layer.blob_bytes);
@@ -150,13 +151,16 @@ Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, co
     layers.push_back(layer.index);
     mapped.push_back(std::move(layer));
   }
-  VARVE_ASSIGN_OR_RETURN(const Bytes index, MergeLayers(layers));
-  VARVE_ASSIGN_OR_RETURN(const ImageIndex merged, ImageIndex::Open(index, chain_id, IndexCheck::kFull));
+  VARVE_ASSIGN_OR_RETURN(const auto draft, index_files_->StartDraft());
+  VARVE_RETURN_IF_ERROR(MergeLayers(layers, draft->file()));
+  VARVE_ASSIGN_OR_RETURN(const MappedFile index, draft->Map());
+  VARVE_ASSIGN_OR_RETURN(const ImageIndex merged, ImageIndex::Open(index.bytes(), chain_id, IndexCheck::kFull));
   VARVE_RETURN_IF_ERROR(merged.CheckAgainst(layers));
   store::Image record;
   for (const Digest& diff_id : diff_ids) record.add_diff_ids(std::string(KeyOf(diff_id)));
-  VARVE_ASSIGN_OR_RETURN(*record.mutable_index(), writer.AppendRecord(FrameKind::kImageIndex, chain_id.digest, index));
-  VARVE_RETURN_IF_ERROR(index_files_->WriteImage(chain_id, index));
+  VARVE_ASSIGN_OR_RETURN(*record.mutable_index(),
+                         writer.AppendRecord(FrameKind::kImageIndex, chain_id.digest, index.bytes()));
+  VARVE_RETURN_IF_ERROR(index_files_->PublishImage(chain_id, *draft));
   records.Put(Column::kImage, KeyOf(chain_id.digest), record.SerializeAsString());
   return Ok();
 }

@@ -63,7 +63,7 @@ class Store {
   struct LayerCommit {
     Digest diff_id;
     std::uint64_t tar_bytes = 0;
-    Bytes index_file;  // envelope and all
+    std::unique_ptr<IndexDraft> index;
     std::uint32_t chunk_count = 0;
     std::vector<ChunkWriter::Part> recipe;  // CompressPart'ed
     std::uint64_t recipe_bytes = 0;

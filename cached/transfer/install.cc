@@ -167,8 +167,7 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
   Store::LayerCommit commit;
   {
     Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);
-    VARVE_ASSIGN_OR_RETURN(commit,
-                           IngestLayer(store_.chunker(), *writer, download.bytes(), layer.diff_id, options_.ingest));
+    VARVE_ASSIGN_OR_RETURN(commit, IngestLayer(store_, *writer, download.bytes(), layer.diff_id, options_.ingest));
   }
   commit.blob = layer.blob.digest;
   commit.blob_bytes = total;

@@ -6,8 +6,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cached/base/bytes.h"
+#include "cached/base/fs.h"
+#include "cached/base/segmented_vector.h"
 #include "cached/content/digest.h"
 
 namespace varve {
@@ -50,49 +53,65 @@ Status VerifyFlatBuffer(ByteSpan body) {
   return Ok();
 }
 
-// Writes an index into one allocation of the right size. An index is as large as what it is made from, so a buffer that
-// doubles as it grows, and is copied behind its envelope at the end, would cost three times its size.
-class IndexFileWriter : private flatbuffers::Allocator {
+// A vector of an index that will be written: the field of the table that points at it, and its size.
+struct IndexVector {
+  flatbuffers::voffset_t field;
+  std::size_t count;
+  std::size_t item_bytes;
+  std::size_t alignment;
+
+  template <class T>
+  static IndexVector Of(flatbuffers::voffset_t field, std::size_t count) {
+    return {field, count, sizeof(T), alignof(T)};
+  }
+};
+
+// Writes an index to a file as a stream. A FlatBuffer is usually built whole in memory, from its end on; but its
+// vectors may lie anywhere behind the table, so once their lengths are known the table comes first, and then the
+// vectors, of which no more than a buffer is in memory. Errors stick, and Finish returns them.
+class IndexFileWriter {
  public:
-  // `vector_bytes` is the sum over all vectors; kResourceExhausted if that is more than a FlatBuffer can hold.
-  static Result<std::unique_ptr<IndexFileWriter>> Create(std::uint64_t vector_bytes);
+  // `file` is empty and must outlive the writer. `table` is the finished table, all of whose vectors are there and
+  // empty; `vectors` are all of them, in the order of the file. kResourceExhausted if a FlatBuffer cannot hold them.
+  static Result<IndexFileWriter> Create(File& file, IndexKind kind, const Digest& name,
+                                        const flatbuffers::FlatBufferBuilder& table, std::vector<IndexVector> vectors);
+  IndexFileWriter(IndexFileWriter&&) noexcept;
+  ~IndexFileWriter();
 
-  flatbuffers::FlatBufferBuilder& buffer() { return buffer_; }
-
-  // Room for `count` structs, zeroed; to be filled before Finish.
+  // The next items of the vectors, in the order that was announced; exactly as many as were (VARVE_CHECK).
   template <class T>
-  struct Structs {
-    flatbuffers::Offset<flatbuffers::Vector<const T*>> offset;
-    std::span<T> items;
-  };
-  template <class T>
-  Structs<T> AddStructs(std::size_t count) {
-    T* first = nullptr;
-    const auto offset =
-        buffer_.CreateVectorOfStructs<T>(count, [&](std::size_t i, T* item) { first = i == 0 ? item : first; });
-    return {offset, {first, count}};
+  void Append(std::span<const T> items) {
+    AppendItems(std::as_bytes(items), sizeof(T));
   }
   template <class T>
-  flatbuffers::Offset<flatbuffers::Vector<const T*>> AddStructs(std::span<const T> items) {
-    return buffer_.CreateVectorOfStructs(items.data(), items.size());
+  void AppendOne(const T& item) {
+    Append(std::span<const T>(&item, 1));
+  }
+  template <class T>
+  void Append(const SegmentedVector<T>& items) {
+    for (const std::vector<T>& segment : items.segments()) Append(std::span(segment));
   }
 
-  // The whole file. `root` is the table, not yet finished. The writer is spent.
-  template <class Table>
-  Bytes Finish(IndexKind kind, const Digest& name, flatbuffers::Offset<Table> root) {
-    buffer_.Finish(root);
-    return Seal(kind, name);
-  }
+  Status Finish();
 
  private:
-  explicit IndexFileWriter(std::size_t body_bytes) : file_(kIndexHeaderBytes + body_bytes), buffer_(body_bytes, this) {}
-  std::uint8_t* allocate(std::size_t size) override;
-  void deallocate(std::uint8_t* /*bytes*/, std::size_t /*size*/) override {}
-  Bytes Seal(IndexKind kind, const Digest& name);
+  struct Hash;
+  IndexFileWriter(File& file, IndexKind kind, const Digest& name, std::vector<IndexVector> vectors);
+  void AppendItems(ByteSpan bytes, std::size_t item_bytes);
+  void StartVector();
+  void Put(ByteSpan bytes);
+  void Flush();
 
-  Bytes file_;
-  bool allocated_ = false;
-  flatbuffers::FlatBufferBuilder buffer_;
+  File* file_;
+  IndexKind kind_;
+  Digest name_;
+  std::vector<IndexVector> vectors_;
+  std::unique_ptr<Hash> hash_;
+  Bytes buffer_;
+  std::uint64_t flushed_bytes_ = 0;  // of the body
+  std::size_t started_ = 0;          // vectors
+  std::size_t left_bytes_ = 0;       // of the vector that was started last
+  Status status_;
 };
 
 }  // namespace varve

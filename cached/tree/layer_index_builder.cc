@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "cached/tree/layer_draft.h"
 #include "cached/tree/layer_index.h"
-#include "cached/tree/layer_tables.h"
 #include "cached/tree/ordinal_set.h"
 #include "cached/tree/path.h"
 #include "cached/tree/whiteout.h"
@@ -22,16 +22,14 @@
 //
 // Three tables: names (directory, name -> what is there), inodes, and the pool of all strings. A name is found by hash,
 // so that an entry costs a few lookups wherever its directory was mentioned last. Removal is rare and cheap: a name is
-// pointed elsewhere, and the subtree below it, which no name leads to any more, stays behind when Finish walks the tree
-// from the root. That walk also gives inodes their final ordinals, breadth first, so that what is in one directory lies
-// together (and a check of the order proves that the directories are a tree: index_check.h).
+// pointed elsewhere, and the subtree below it, which no name leads to any more, stays behind when the index is written
+// (layer_draft.cc).
 //
 // Not done: keeping each directory's names in a sorted container (a node of std::map costs more than all we keep of an
 // entry); sorting at the end by full path (the paths of a real image are five times the size of its names).
 namespace varve {
 namespace {
 
-constexpr std::uint32_t kRoot = 0;
 constexpr std::uint32_t kDirectoryMode = S_IFDIR | 0755;
 
 Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
@@ -68,48 +66,35 @@ std::uint32_t FileTypeBits(EntryType type) {
 class LayerIndexBuilder::Tree {
  public:
   explicit Tree(const LayerLimits& limits)
-      : limits_(limits), seed_(std::random_device()()), tables_(limits.pool_bytes_max, seed_) {
-    inodes_.push_back(ImpliedDirectory());
+      : limits_(limits),
+        seed_(std::random_device()()),
+        draft_{.names = {}, .inodes = {}, .extents = {}, .lower_links = {}, .tables{limits.pool_bytes_max, seed_}} {
+    draft_.inodes.push_back(ImpliedDirectory());
   }
 
   std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length) {
-    return tables_.AddChunk(sha256, raw_length);
+    return draft_.tables.AddChunk(sha256, raw_length);
   }
   Status Add(const Entry& entry, std::span<const FileExtent> extents);
-  Result<Bytes> Finish(const Digest& diff_id, std::uint64_t tar_bytes);
+  LayerDraft Take() { return std::move(draft_); }
 
  private:
-  enum class Target : std::uint8_t { kNothing, kInode, kLowerLink };
-  // One name of one directory. kNothing is there only for the whiteout of its name.
-  struct Name {
-    std::uint32_t directory;
-    std::uint32_t text;
-    std::uint32_t target = 0;
-    std::uint8_t text_length;
-    Target kind = Target::kNothing;
-    bool hides_below = false;  // a whiteout, or an entry that was replaced
-  };
+  using Target = DraftName::Target;
 
   static fb::Inode ImpliedDirectory() { return {0, 0, 0, kDirectoryMode, 0, 0, 0, 0, 0, 0, 0, kInodeImplied}; }
 
   // Reading the tree.
-  std::string_view Text(const Name& name) const { return tables_.Text(name.text, name.text_length); }
-  bool IsDirectory(const Name& name) const {
-    return name.kind == Target::kInode && S_ISDIR(inodes_[name.target].mode());
-  }
-  // Names that AUFS reserved are there for hard links to find, but no part of the layer.
-  bool IsLive(const Name& name) const { return !Text(name).starts_with(".wh."); }
   std::uint64_t Hash(std::uint32_t directory, std::string_view text) const {
     return XXH3_64bits_withSeed(text.data(), text.size(), seed_ ^ (std::uint64_t{directory} << 32));
   }
-  const Name* Find(std::uint32_t directory, std::string_view text) const;
+  const DraftName* Find(std::uint32_t directory, std::string_view text) const;
   PathStep Step(std::uint32_t directory, std::string_view text) const;
   Result<std::vector<ResolvedName>> Resolve(std::span<const std::string_view> names) const;
 
   // Changing it.
   Error TooMany() const;
   Result<std::uint32_t> AddInode(const fb::Inode& inode);
-  Result<Name*> Make(std::uint32_t directory, std::string_view text);
+  Result<DraftName*> Make(std::uint32_t directory, std::string_view text);
   Result<std::uint32_t> MakeDirectory(std::span<const std::string_view> names);
   Status Put(const Entry& entry, std::span<const FileExtent> extents);
   void ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes);
@@ -118,49 +103,26 @@ class LayerIndexBuilder::Tree {
   Result<fb::Inode> MakeInode(const Entry& entry, std::span<const FileExtent> extents);
   void SetContent(std::uint64_t size_bytes, std::span<const FileExtent> extents, fb::Inode& inode);
 
-  // Finishing.
-  struct Order {
-    std::vector<std::uint32_t> names;  // of directory d: names[first[d]] to names[first[d + 1]]
-    std::vector<std::uint32_t> first;
-    std::vector<std::uint32_t> inodes;    // final ordinal -> where it is in inodes_
-    std::vector<std::uint32_t> ordinals;  // the other way; kNoOrdinal for what was replaced
-    std::uint32_t entries = 0;
-
-    std::span<std::uint32_t> NamesOf(std::uint32_t directory) {
-      return std::span(names).subspan(first[directory], first[directory + 1] - first[directory]);
-    }
-  };
-  void MarkReplaced();
-  Order GroupNames() const;
-  Order Walk();
-  void WalkDirectory(std::uint32_t directory, Order& order);
-  fb::LayerEntry MakeEntry(const Name& name, const Order& order) const;
-
   const LayerLimits limits_;
   const std::uint64_t seed_;  // a tar made to collide in one process does not in the next
-  std::vector<Name> names_;
   OrdinalSet names_by_text_;
-  std::vector<fb::Inode> inodes_;  // directories: first and count unused, nlink counted by Walk
-  std::vector<fb::Extent> extents_;
-  std::vector<fb::PoolRange> lower_links_;
-  LayerTables tables_;
+  LayerDraft draft_;
 };
 
-const LayerIndexBuilder::Tree::Name* LayerIndexBuilder::Tree::Find(std::uint32_t directory,
-                                                                   std::string_view text) const {
+const DraftName* LayerIndexBuilder::Tree::Find(std::uint32_t directory, std::string_view text) const {
   const std::uint32_t found = names_by_text_.Find(Hash(directory, text), [&](std::uint32_t i) {
-    return names_[i].directory == directory && Text(names_[i]) == text;
+    return draft_.names[i].directory == directory && draft_.Text(draft_.names[i]) == text;
   });
-  return found == kNoOrdinal ? nullptr : &names_[found];
+  return found == kNoOrdinal ? nullptr : &draft_.names[found];
 }
 
 PathStep LayerIndexBuilder::Tree::Step(std::uint32_t directory, std::string_view text) const {
-  const Name* name = Find(directory, text);
+  const DraftName* name = Find(directory, text);
   if (name == nullptr || name->kind == Target::kNothing) return {};
   if (name->kind == Target::kLowerLink) return {PathStep::Kind::kOther, 0, {}};
-  const fb::Inode& inode = inodes_[name->target];
+  const fb::Inode& inode = draft_.inodes[name->target];
   if (S_ISDIR(inode.mode())) return {PathStep::Kind::kDirectory, name->target, {}};
-  if (S_ISLNK(inode.mode())) return {PathStep::Kind::kSymlink, 0, tables_.Text(inode.first(), inode.count())};
+  if (S_ISLNK(inode.mode())) return {PathStep::Kind::kSymlink, 0, draft_.tables.Text(inode.first(), inode.count())};
   return {PathStep::Kind::kOther, 0, {}};
 }
 
@@ -169,30 +131,31 @@ Error LayerIndexBuilder::Tree::TooMany() const {
 }
 
 Result<std::uint32_t> LayerIndexBuilder::Tree::AddInode(const fb::Inode& inode) {
-  if (inodes_.size() > limits_.entries_max) return TooMany();
-  inodes_.push_back(inode);
-  return static_cast<std::uint32_t>(inodes_.size() - 1);
+  if (draft_.inodes.size() > limits_.entries_max) return TooMany();
+  draft_.inodes.push_back(inode);
+  return static_cast<std::uint32_t>(draft_.inodes.size() - 1);
 }
 
-// The name, new if need be; good until the next call.
-Result<LayerIndexBuilder::Tree::Name*> LayerIndexBuilder::Tree::Make(std::uint32_t directory, std::string_view text) {
-  if (const Name* name = Find(directory, text); name != nullptr) return const_cast<Name*>(name);
-  if (names_.size() >= limits_.entries_max) return TooMany();
-  VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(text));
-  names_.push_back({.directory = directory, .text = at, .text_length = static_cast<std::uint8_t>(text.size())});
-  const auto hash = [&](std::uint32_t i) { return Hash(names_[i].directory, Text(names_[i])); };
-  names_by_text_.Insert(static_cast<std::uint32_t>(names_.size() - 1), hash);
-  return &names_.back();
+// The name, new if need be.
+Result<DraftName*> LayerIndexBuilder::Tree::Make(std::uint32_t directory, std::string_view text) {
+  if (const DraftName* name = Find(directory, text); name != nullptr) return const_cast<DraftName*>(name);
+  if (draft_.names.size() >= limits_.entries_max) return TooMany();
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, draft_.tables.AddText(text));
+  DraftName& made = draft_.names.push_back(
+      {.directory = directory, .text = at, .text_length = static_cast<std::uint8_t>(text.size())});
+  const auto hash = [&](std::uint32_t i) { return Hash(draft_.names[i].directory, draft_.Text(draft_.names[i])); };
+  names_by_text_.Insert(static_cast<std::uint32_t>(draft_.names.size() - 1), hash);
+  return &made;
 }
 
 Result<std::vector<ResolvedName>> LayerIndexBuilder::Tree::Resolve(std::span<const std::string_view> names) const {
-  return ResolveDirectory(kRoot, names,
+  return ResolveDirectory(LayerDraft::kRoot, names,
                           [this](std::uint32_t directory, std::string_view text) { return Step(directory, text); });
 }
 
 Result<std::uint32_t> LayerIndexBuilder::Tree::MakeDirectory(std::span<const std::string_view> names) {
   VARVE_ASSIGN_OR_RETURN(const auto path, Resolve(names));
-  std::uint32_t directory = kRoot;
+  std::uint32_t directory = LayerDraft::kRoot;
   std::vector<std::string> missing;  // copies: they may be views of the pool, which grows
   for (const ResolvedName& name : path) {
     if (name.directory == kMissingDirectory) {
@@ -202,7 +165,7 @@ Result<std::uint32_t> LayerIndexBuilder::Tree::MakeDirectory(std::span<const std
     }
   }
   for (const std::string& text : missing) {
-    VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
+    VARVE_ASSIGN_OR_RETURN(DraftName* const name, Make(directory, text));
     VARVE_ASSIGN_OR_RETURN(directory, AddInode(ImpliedDirectory()));
     name->kind = Target::kInode;
     name->target = directory;
@@ -219,7 +182,7 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
   if (names.empty()) {
     if (entry.type != EntryType::kDirectory) return Invalid("the root can only be a directory");
     VARVE_ASSIGN_OR_RETURN(const fb::Inode root, MakeInode(entry, extents));
-    ReplaceDirectory(kRoot, root);
+    ReplaceDirectory(LayerDraft::kRoot, root);
     return Ok();
   }
   const std::string_view text = names.back();
@@ -232,11 +195,11 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
   VARVE_ASSIGN_OR_RETURN(const Whiteout whiteout, ParseWhiteout(text));
   VARVE_ASSIGN_OR_RETURN(const std::uint32_t directory, MakeDirectory(parents));
   if (whiteout.kind == Whiteout::Kind::kOpaque) {
-    inodes_[directory].mutate_flags(inodes_[directory].flags() | kInodeOpaque);
+    draft_.inodes[directory].mutate_flags(draft_.inodes[directory].flags() | kInodeOpaque);
     return Ok();
   }
   if (whiteout.kind == Whiteout::Kind::kName) {
-    VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, whiteout.hidden));
+    VARVE_ASSIGN_OR_RETURN(DraftName* const name, Make(directory, whiteout.hidden));
     name->hides_below = true;
     return Ok();
   }
@@ -247,13 +210,13 @@ Status LayerIndexBuilder::Tree::Put(const Entry& entry, std::span<const FileExte
 
 // A directory's new attributes; what is in it, and whether it is opaque, stays.
 void LayerIndexBuilder::Tree::ReplaceDirectory(std::uint32_t ordinal, fb::Inode attributes) {
-  attributes.mutate_flags(inodes_[ordinal].flags() & kInodeOpaque);
-  inodes_[ordinal] = attributes;
+  attributes.mutate_flags(draft_.inodes[ordinal].flags() & kInodeOpaque);
+  draft_.inodes[ordinal] = attributes;
 }
 
 Status LayerIndexBuilder::Tree::PutInode(std::uint32_t directory, std::string_view text, const fb::Inode& inode) {
-  VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
-  if (S_ISDIR(inode.mode()) && IsDirectory(*name)) {
+  VARVE_ASSIGN_OR_RETURN(DraftName* const name, Make(directory, text));
+  if (S_ISDIR(inode.mode()) && draft_.IsDirectory(*name)) {
     ReplaceDirectory(name->target, inode);
     return Ok();
   }
@@ -270,20 +233,20 @@ Status LayerIndexBuilder::Tree::PutHardLink(std::uint32_t directory, std::string
   VARVE_ASSIGN_OR_RETURN(const auto names, SplitPath(path).In(context()));
   if (names.empty()) return Invalid("a hard link to the root");
   VARVE_ASSIGN_OR_RETURN(const auto parents, Resolve(std::span(names).first(names.size() - 1)).In(context()));
-  const std::uint32_t parent = parents.empty() ? kRoot : parents.back().directory;
-  const Name* const found = parent == kMissingDirectory ? nullptr : Find(parent, names.back());
-  Name joined{};
+  const std::uint32_t parent = parents.empty() ? LayerDraft::kRoot : parents.back().directory;
+  const DraftName* const found = parent == kMissingDirectory ? nullptr : Find(parent, names.back());
+  DraftName joined{};
   if (found != nullptr && found->kind != Target::kNothing) {
-    if (IsDirectory(*found)) return Invalid(context() + ": is a directory");
+    if (draft_.IsDirectory(*found)) return Invalid(context() + ": is a directory");
     joined = *found;
   } else {
     const std::string normal = fmt::format("{}", fmt::join(names, "/"));
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(normal));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, draft_.tables.AddText(normal));
     joined.kind = Target::kLowerLink;
-    joined.target = static_cast<std::uint32_t>(lower_links_.size());
-    lower_links_.emplace_back(at, static_cast<std::uint32_t>(normal.size()));
+    joined.target = static_cast<std::uint32_t>(draft_.lower_links.size());
+    draft_.lower_links.emplace_back(at, static_cast<std::uint32_t>(normal.size()));
   }
-  VARVE_ASSIGN_OR_RETURN(Name* const name, Make(directory, text));
+  VARVE_ASSIGN_OR_RETURN(DraftName* const name, Make(directory, text));
   name->kind = joined.kind;
   name->target = joined.target;
   return Ok();
@@ -298,7 +261,7 @@ Result<fb::Inode> LayerIndexBuilder::Tree::MakeInode(const Entry& entry, std::sp
   inode.mutate_gid(entry.gid);
   inode.mutate_mtime_seconds(entry.mtime_seconds);
   inode.mutate_mtime_nanoseconds(entry.mtime_nanoseconds);
-  VARVE_ASSIGN_OR_RETURN(const std::uint32_t xattr_set, tables_.AddXattrs(entry.xattrs));
+  VARVE_ASSIGN_OR_RETURN(const std::uint32_t xattr_set, draft_.tables.AddXattrs(entry.xattrs));
   inode.mutate_xattr_set(xattr_set);
   if (entry.type == EntryType::kFile) SetContent(entry.size_bytes, extents, inode);
   if (entry.type == EntryType::kCharDevice || entry.type == EntryType::kBlockDevice) {
@@ -311,7 +274,7 @@ Result<fb::Inode> LayerIndexBuilder::Tree::MakeInode(const Entry& entry, std::sp
       return Invalid(fmt::format("a symlink with a target of {} bytes, 1 to {} allowed and no NUL", target.size(),
                                  kSymlinkTargetBytesMax));
     }
-    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, tables_.AddText(target));
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t at, draft_.tables.AddText(target));
     inode.mutate_first(at);
     inode.mutate_count(static_cast<std::uint32_t>(target.size()));
     inode.mutate_size(target.size());
@@ -323,7 +286,8 @@ void LayerIndexBuilder::Tree::SetContent(std::uint64_t size_bytes, std::span<con
                                          fb::Inode& inode) {
   std::uint64_t end = 0;
   for (const FileExtent& extent : extents) {
-    VARVE_CHECK(extent.chunk < tables_.chunks.size() && extent.length == tables_.chunks[extent.chunk].raw_length());
+    VARVE_CHECK(extent.chunk < draft_.tables.chunks.size() &&
+                extent.length == draft_.tables.chunks[extent.chunk].raw_length());
     VARVE_CHECK(extent.offset >= end && extent.offset <= size_bytes && extent.length <= size_bytes - extent.offset);
     end = extent.offset + extent.length;
   }
@@ -333,108 +297,9 @@ void LayerIndexBuilder::Tree::SetContent(std::uint64_t size_bytes, std::span<con
     inode.mutate_first(extents[0].chunk);
     return;
   }
-  inode.mutate_first(static_cast<std::uint32_t>(extents_.size()));
+  inode.mutate_first(static_cast<std::uint32_t>(draft_.extents.size()));
   inode.mutate_count(static_cast<std::uint32_t>(extents.size()));
-  for (const FileExtent& extent : extents) extents_.emplace_back(extent.offset, extent.chunk, extent.length);
-}
-
-// A directory beside a whiteout of its name is this layer's own, even if only implied, and hides what is below
-// (whiteout.cc).
-void LayerIndexBuilder::Tree::MarkReplaced() {
-  for (const Name& name : names_) {
-    if (!name.hides_below || !IsDirectory(name)) continue;
-    fb::Inode& directory = inodes_[name.target];
-    directory.mutate_flags((directory.flags() & ~kInodeImplied) | kInodeOpaque);
-  }
-}
-
-// Every directory's names, unsorted, by counting.
-LayerIndexBuilder::Tree::Order LayerIndexBuilder::Tree::GroupNames() const {
-  Order order;
-  order.first.resize(inodes_.size() + 1);
-  for (const Name& name : names_) ++order.first[name.directory + 1];
-  for (std::size_t i = 1; i < order.first.size(); ++i) order.first[i] += order.first[i - 1];
-  std::vector<std::uint32_t> next = order.first;
-  order.names.resize(names_.size());
-  for (std::uint32_t i = 0; i < names_.size(); ++i) order.names[next[names_[i].directory]++] = i;
-  return order;
-}
-
-LayerIndexBuilder::Tree::Order LayerIndexBuilder::Tree::Walk() {
-  Order order = GroupNames();
-  order.ordinals.assign(inodes_.size(), kNoOrdinal);
-  order.ordinals[kRoot] = 0;
-  order.inodes.push_back(kRoot);
-  for (std::size_t i = 0; i < order.inodes.size(); ++i) {
-    if (S_ISDIR(inodes_[order.inodes[i]].mode())) WalkDirectory(order.inodes[i], order);
-  }
-  return order;
-}
-
-void LayerIndexBuilder::Tree::WalkDirectory(std::uint32_t directory, Order& order) {
-  const auto names = order.NamesOf(directory);
-  std::ranges::sort(names, {}, [this](std::uint32_t i) { return Text(names_[i]); });
-  inodes_[directory].mutate_first(order.entries);
-  std::uint32_t subdirectories = 0;
-  for (const std::uint32_t i : names) {
-    const Name& name = names_[i];
-    if (!IsLive(name)) continue;
-    ++order.entries;
-    if (name.kind != Target::kInode) continue;
-    if (order.ordinals[name.target] == kNoOrdinal) {
-      order.ordinals[name.target] = static_cast<std::uint32_t>(order.inodes.size());
-      order.inodes.push_back(name.target);
-    }
-    fb::Inode& inode = inodes_[name.target];
-    if (S_ISDIR(inode.mode())) {
-      ++subdirectories;
-    } else {
-      inode.mutate_nlink(inode.nlink() + 1);
-    }
-  }
-  inodes_[directory].mutate_count(order.entries - inodes_[directory].first());
-  inodes_[directory].mutate_nlink(2 + subdirectories);
-}
-
-fb::LayerEntry LayerIndexBuilder::Tree::MakeEntry(const Name& name, const Order& order) const {
-  const auto make = [&](LayerEntryKind kind, std::uint32_t target) {
-    return fb::LayerEntry(name.text, target, name.text_length, static_cast<std::uint8_t>(kind), 0);
-  };
-  if (name.kind == Target::kNothing) return make(LayerEntryKind::kWhiteout, 0);
-  if (name.kind == Target::kLowerLink) return make(LayerEntryKind::kLowerLink, name.target);
-  return make(LayerEntryKind::kInode, order.ordinals[name.target]);
-}
-
-Result<Bytes> LayerIndexBuilder::Tree::Finish(const Digest& diff_id, std::uint64_t tar_bytes) {
-  MarkReplaced();
-  Order order = Walk();
-  const auto bytes_of = [](const auto& items) { return std::as_bytes(std::span(items)).size(); };
-  VARVE_ASSIGN_OR_RETURN(
-      const auto writer,
-      IndexFileWriter::Create(order.inodes.size() * sizeof(fb::Inode) + order.entries * sizeof(fb::LayerEntry) +
-                              bytes_of(extents_) + bytes_of(tables_.chunks) + bytes_of(tables_.xattr_sets) +
-                              bytes_of(tables_.xattrs) + bytes_of(lower_links_) + tables_.pool.size()));
-  const auto pool =
-      writer->buffer().CreateVector(reinterpret_cast<const std::uint8_t*>(tables_.pool.data()), tables_.pool.size());
-  const auto inodes = writer->AddStructs<fb::Inode>(order.inodes.size());
-  const auto entries = writer->AddStructs<fb::LayerEntry>(order.entries);
-  auto entry = entries.items.begin();
-  for (std::size_t i = 0; i < order.inodes.size(); ++i) {
-    const fb::Inode& inode = inodes.items[i] = inodes_[order.inodes[i]];
-    if (!S_ISDIR(inode.mode())) continue;
-    for (const std::uint32_t name : order.NamesOf(order.inodes[i])) {
-      if (IsLive(names_[name])) *entry++ = MakeEntry(names_[name], order);
-    }
-  }
-  const auto extents = writer->AddStructs<fb::Extent>(extents_);
-  const auto chunks = writer->AddStructs<fb::Chunk>(tables_.chunks);
-  const auto xattr_sets = writer->AddStructs<fb::XattrSet>(tables_.xattr_sets);
-  const auto xattrs = writer->AddStructs<fb::Xattr>(tables_.xattrs);
-  const auto lower_links = writer->AddStructs<fb::PoolRange>(lower_links_);
-  const fb::Hash name = HashOf(diff_id);
-  const auto table = fb::CreateLayerIndex(writer->buffer(), &name, tar_bytes, inodes.offset, entries.offset, extents,
-                                          chunks, xattr_sets, xattrs, lower_links, pool);
-  return writer->Finish(IndexKind::kLayer, diff_id, table);
+  for (const FileExtent& extent : extents) draft_.extents.emplace_back(extent.offset, extent.chunk, extent.length);
 }
 
 LayerIndexBuilder::LayerIndexBuilder(const LayerLimits& limits) : tree_(std::make_unique<Tree>(limits)) {}
@@ -449,9 +314,10 @@ Status LayerIndexBuilder::Add(const Entry& entry, std::span<const FileExtent> ex
   return tree_->Add(entry, extents);
 }
 
-Result<Bytes> LayerIndexBuilder::Finish(const Digest& diff_id, std::uint64_t tar_bytes) {
-  const auto tree = std::move(tree_);
-  return tree->Finish(diff_id, tar_bytes);
+Status LayerIndexBuilder::Finish(File& file, const Digest& diff_id, std::uint64_t tar_bytes) {
+  LayerDraft draft = tree_->Take();
+  tree_.reset();  // and what only adding needs
+  return WriteLayerIndex(std::move(draft), file, diff_id, tar_bytes);
 }
 
 }  // namespace varve

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cached/base/segmented_vector.h"
 #include "cached/tree/layer_index.h"
 #include "cached/tree/ordinal_set.h"
 
@@ -26,17 +27,19 @@ class LayerTables {
   // an xattr that Linux would not take.
   Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& added);
   std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
+  // Frees what only adding needs.
+  void Close() { sets_by_hash_ = chunks_by_digest_ = {}; }
 
   std::string pool;
   std::vector<fb::XattrSet> xattr_sets;
   std::vector<fb::Xattr> xattrs;
-  std::vector<fb::Chunk> chunks;
+  SegmentedVector<fb::Chunk> chunks;
 
  private:
   bool IsSet(std::uint32_t set, const std::map<std::string, std::string>& wanted) const;
 
-  const std::uint32_t pool_bytes_max_;
-  const std::uint64_t seed_;
+  std::uint32_t pool_bytes_max_;
+  std::uint64_t seed_;
   OrdinalSet sets_by_hash_;
   std::vector<std::uint64_t> set_hashes_;
   OrdinalSet chunks_by_digest_;

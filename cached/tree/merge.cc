@@ -308,7 +308,7 @@ Result<MergedNode> LayerMerge::MergeEntry(const fb::LayerEntry& entry, std::uint
 
 }  // namespace
 
-Result<Bytes> MergeLayers(std::span<const LayerIndex> layers) {
+Status MergeLayers(std::span<const LayerIndex> layers, File& file) {
   if (layers.size() > kImageLayersMax) {
     return Error(Code::kInvalidArgument, fmt::format("{} layers, at most {} allowed", layers.size(), kImageLayersMax));
   }
@@ -318,7 +318,7 @@ Result<Bytes> MergeLayers(std::span<const LayerIndex> layers) {
     LayerMerge merge(tree, layers[i], i + 1, graft_names);
     VARVE_RETURN_IF_ERROR(merge.Run().In(fmt::format("layer {} ({})", i + 1, layers[i].diff_id().ToString())));
   }
-  return tree.Write();
+  return tree.Write(file);
 }
 
 }  // namespace varve

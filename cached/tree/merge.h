@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include "cached/base/bytes.h"
+#include "cached/base/fs.h"
 #include "cached/content/digest.h"
 #include "cached/tree/layer_index.h"
 
@@ -12,7 +12,7 @@ namespace varve {
 // merge(chain n - 1, layer n)); the essay is in merge.cc. No layers give an empty root. `layers` passed the full check
 // once. kInvalidArgument, naming the layer and path, for a hard link to nothing, a path through something that is not a
 // directory, or a symlink loop on the way to an entry; kResourceExhausted for symlinks that lead to absurdly many
-// places. Result: the file image, envelope and FlatBuffer.
-Result<Bytes> MergeLayers(std::span<const LayerIndex> layers);
+// places. The index, envelope and all, is written to `file`, which is empty.
+Status MergeLayers(std::span<const LayerIndex> layers, File& file);
 
 }  // namespace varve

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "cached/tree/image_index.h"
+#include "cached/tree/ordinal_set.h"
 
 namespace varve {
 namespace {
@@ -25,7 +25,7 @@ MergedChild* MergedTree::Find(std::uint32_t directory, std::string_view name) {
 }
 
 std::uint32_t MergedTree::AddDirectory(std::uint32_t parent, std::string_view name, MergedNode attributes) {
-  directories_.push_back({.children = {}, .attributes = attributes, .parent = parent, .name = name});
+  directories_.emplace_back(std::vector<MergedChild>(), attributes, parent, name);
   return static_cast<std::uint32_t>(directories_.size() - 1);
 }
 
@@ -55,37 +55,57 @@ Result<std::vector<ResolvedName>> MergedTree::Resolve(std::span<const std::strin
       .In(fmt::format("{}", fmt::join(path, "/")));
 }
 
-// Two walks from the root: one counts, so that the file can be allocated once and link counts are known; one writes.
+// Writes the tree as a stream: a walk from the root counts each file's names, another numbers what needs an inode of
+// the image's own, and then each vector is one walk in that order.
 class MergedTree::Writer {
  public:
-  explicit Writer(const MergedTree& tree) : tree_(tree) {}
+  explicit Writer(const MergedTree& tree) : tree_(tree) {
+    for (const LayerIndex& layer : tree_.layers_) diff_ids_.push_back(layer.diff_id());
+    CountNames();
+    Number();
+  }
 
-  Result<Bytes> Run() {
-    Count();
-    VARVE_ASSIGN_OR_RETURN(
-        const auto writer,
-        IndexFileWriter::Create(inode_count_ * sizeof(fb::ImageInode) + entry_count_ * sizeof(fb::ImageEntry) +
-                                name_bytes_ + tree_.layers_.size() * sizeof(fb::Hash)));
-    std::uint8_t* name_start = nullptr;
-    const auto names = writer->buffer().CreateUninitializedVector<std::uint8_t>(name_bytes_, &name_start);
-    const auto layers = writer->AddStructs<fb::Hash>(tree_.layers_.size());
-    const auto inodes = writer->AddStructs<fb::ImageInode>(inode_count_);
-    const auto entries = writer->AddStructs<fb::ImageEntry>(entry_count_);
-    std::vector<Digest> diff_ids;
-    for (const LayerIndex& layer : tree_.layers_) {
-      layers.items[diff_ids.size()] = HashOf(layer.diff_id());
-      diff_ids.push_back(layer.diff_id());
-    }
-    Fill(inodes.items, entries.items, reinterpret_cast<char*>(name_start));
-    const ChainId chain_id = ChainIdOf(diff_ids);
-    const fb::Hash name = HashOf(chain_id.digest);
-    const auto table =
-        fb::CreateImageIndex(writer->buffer(), &name, layers.offset, inodes.offset, entries.offset, names);
-    return writer->Finish(IndexKind::kImage, chain_id.digest, table);
+  Status Run(File& file) const {
+    using Table = fb::ImageIndex;
+    const ChainId chain_id = ChainIdOf(diff_ids_);
+    VARVE_ASSIGN_OR_RETURN(IndexFileWriter writer,
+                           IndexFileWriter::Create(file, IndexKind::kImage, chain_id.digest, MakeTable(chain_id),
+                                                   {IndexVector::Of<fb::Hash>(Table::VT_LAYERS, diff_ids_.size()),
+                                                    IndexVector::Of<fb::ImageInode>(Table::VT_INODES, inodes_.size()),
+                                                    IndexVector::Of<fb::ImageEntry>(Table::VT_ENTRIES, entry_count_),
+                                                    IndexVector::Of<char>(Table::VT_NAMES, name_bytes_)}));
+    for (const Digest& diff_id : diff_ids_) writer.AppendOne(HashOf(diff_id));
+    AppendInodes(writer);
+    AppendEntries(writer);
+    ForEachChild([&](const MergedChild& child, std::uint32_t) { writer.Append(std::span(child.name)); });
+    return writer.Finish();
   }
 
  private:
-  void Count() {
+  // An inode of the image's own, by final ordinal.
+  struct Own {
+    MergedNode node;
+    std::uint32_t parent;  // a directory's
+  };
+
+  static flatbuffers::FlatBufferBuilder MakeTable(const ChainId& chain_id) {
+    flatbuffers::FlatBufferBuilder table;
+    const fb::Hash name = HashOf(chain_id.digest);
+    const flatbuffers::uoffset_t none = table.CreateVector<std::uint8_t>(nullptr, 0).o;
+    table.Finish(fb::CreateImageIndex(table, &name, none, none, none, none));
+    return table;
+  }
+
+  // In the order of the file, with the number of the directory.
+  template <class Visit>
+  void ForEachChild(Visit visit) const {
+    for (std::uint32_t i = 0; i < inodes_.size(); ++i) {
+      if (!inodes_[i].node.is_directory()) continue;
+      for (const MergedChild& child : tree_.directories_[inodes_[i].node.ordinal].children) visit(child, i);
+    }
+  }
+
+  void CountNames() {
     for (const LayerIndex& layer : tree_.layers_) names_.emplace_back(layer.inodes().size());
     std::vector<std::uint32_t> queue = {kRoot};
     for (std::size_t i = 0; i < queue.size(); ++i) {
@@ -99,50 +119,60 @@ class MergedTree::Writer {
         }
       }
     }
-    inode_count_ = queue.size();
-    for (std::size_t layer = 0; layer < names_.size(); ++layer) {
-      for (std::size_t i = 0; i < names_[layer].size(); ++i) {
-        if (names_[layer][i] != 0 && names_[layer][i] != tree_.layers_[layer].inodes()[i].nlink()) ++inode_count_;
-      }
-    }
+  }
+
+  void Number() {
+    inodes_.push_back({{}, 0});
+    ForEachChild([this](const MergedChild& child, std::uint32_t directory) {
+      const auto added = static_cast<std::uint32_t>(inodes_.size());
+      if (!child.node.is_directory() && (!NeedsOwnInode(child.node) || FindOwn(child.node) != kNoOrdinal)) return;
+      inodes_.push_back({child.node, child.node.is_directory() ? directory : 0});
+      if (!child.node.is_directory())
+        own_files_.Insert(added, [this](std::uint32_t i) { return Hash(inodes_[i].node); });
+    });
   }
 
   // The layer's own inode tells the truth about a file if all the names that it has there are left, and no more.
   bool NeedsOwnInode(MergedNode file) const {
     return names_[file.layer - 1][file.ordinal] != tree_.inode(file).nlink();
   }
+  static std::uint64_t Hash(MergedNode file) {
+    constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15;  // spreads what is nearly consecutive
+    return ((std::uint64_t{file.layer} << 32 | file.ordinal) * kGolden) >> 32;
+  }
+  std::uint32_t FindOwn(MergedNode file) const {
+    return own_files_.Find(Hash(file), [&](std::uint32_t i) { return inodes_[i].node == file; });
+  }
 
-  void Fill(std::span<fb::ImageInode> inodes, std::span<fb::ImageEntry> entries, char* names) {
-    std::vector<MergedNode> queue = {{}};  // by final ordinal
-    std::uint32_t entry_at = 0;
-    std::uint32_t name_at = 0;
-    inodes[0] = MakeDirectory(kRoot, 0);
-    for (std::uint32_t i = 0; i < queue.size(); ++i) {
-      if (!queue[i].is_directory()) continue;
-      const auto& children = tree_.directories_[queue[i].ordinal].children;
-      inodes[i].mutate_first(entry_at);
-      inodes[i].mutate_count(static_cast<std::uint32_t>(children.size()));
-      for (const MergedChild& child : children) {
-        const auto added = static_cast<std::uint32_t>(queue.size());
-        MergedNode node = child.node;
-        if (node.is_directory()) {
-          node = {kOwnInode, added};
-          inodes[added] = MakeDirectory(child.node.ordinal, i);
-          inodes[i].mutate_nlink(inodes[i].nlink() + 1);
-          queue.push_back(child.node);
-        } else if (NeedsOwnInode(node)) {
-          const auto [own, is_new] = own_files_.emplace(std::uint64_t{node.layer} << 32 | node.ordinal, added);
-          node = {kOwnInode, own->second};
-          if (is_new) inodes[added] = MakeFile(child.node);
-          if (is_new) queue.push_back(child.node);
-        }
-        child.name.copy(names + name_at, child.name.size());
-        const std::uint32_t mode = child.node.is_directory() ? kDirectoryMode : tree_.inode(child.node).mode();
-        entries[entry_at++] = fb::ImageEntry(name_at, node.ordinal, static_cast<std::uint16_t>(node.layer),
-                                             static_cast<std::uint8_t>(child.name.size()), DirentType(mode));
-        name_at += static_cast<std::uint32_t>(child.name.size());
+  void AppendInodes(IndexFileWriter& writer) const {
+    std::uint32_t first = 0;
+    for (const Own& own : inodes_) {
+      fb::ImageInode inode = own.node.is_directory() ? MakeDirectory(own) : MakeFile(own.node);
+      if (own.node.is_directory()) {
+        const auto& children = tree_.directories_[own.node.ordinal].children;
+        const auto is_directory = [](const MergedChild& child) { return child.node.is_directory(); };
+        inode.mutate_nlink(2 + static_cast<std::uint32_t>(std::ranges::count_if(children, is_directory)));
+        inode.mutate_first(first);
+        inode.mutate_count(static_cast<std::uint32_t>(children.size()));
+        first += inode.count();
       }
+      writer.AppendOne(inode);
     }
+  }
+
+  void AppendEntries(IndexFileWriter& writer) const {
+    std::uint32_t name_at = 0;
+    std::uint32_t next_own = 1;  // directories come in the order of their names, as they were numbered
+    ForEachChild([&](const MergedChild& child, std::uint32_t) {
+      MergedNode node = child.node;
+      const bool is_directory = node.is_directory();
+      if (is_directory || NeedsOwnInode(node)) node = {kOwnInode, is_directory ? next_own : FindOwn(node)};
+      if (node.layer == kOwnInode && node.ordinal == next_own) ++next_own;
+      const std::uint32_t mode = is_directory ? kDirectoryMode : tree_.inode(child.node).mode();
+      writer.AppendOne(fb::ImageEntry(name_at, node.ordinal, static_cast<std::uint16_t>(node.layer),
+                                      static_cast<std::uint8_t>(child.name.size()), DirentType(mode)));
+      name_at += static_cast<std::uint32_t>(child.name.size());
+    });
   }
 
   static fb::ImageInode Make(const fb::Inode& from, std::uint64_t size, std::uint32_t nlink, MergedNode origin,
@@ -154,21 +184,22 @@ class MergedTree::Writer {
     const fb::Inode& inode = tree_.inode(file);
     return Make(inode, inode.size(), names_[file.layer - 1][file.ordinal], file, 0);
   }
-  fb::ImageInode MakeDirectory(std::uint32_t directory, std::uint32_t parent) const {
-    const MergedNode origin = tree_.directories_[directory].attributes;
+  fb::ImageInode MakeDirectory(const Own& own) const {
+    const MergedNode origin = tree_.directories_[own.node.ordinal].attributes;
     fb::Inode implied;
     implied.mutate_mode(kDirectoryMode);
-    return Make(origin.layer == 0 ? implied : tree_.inode(origin), kDirectorySize, 2, origin, parent);
+    return Make(origin.layer == 0 ? implied : tree_.inode(origin), kDirectorySize, 0, origin, own.parent);
   }
 
   const MergedTree& tree_;
-  std::vector<std::vector<std::uint32_t>> names_;               // by layer - 1 and ordinal: how many the image has
-  std::unordered_map<std::uint64_t, std::uint32_t> own_files_;  // layer << 32 | ordinal -> final ordinal
-  std::size_t inode_count_ = 0;
+  std::vector<Digest> diff_ids_;
+  std::vector<std::vector<std::uint32_t>> names_;  // by layer - 1 and ordinal: how many the image has
+  std::vector<Own> inodes_;
+  OrdinalSet own_files_;  // of inodes_
   std::size_t entry_count_ = 0;
   std::size_t name_bytes_ = 0;
 };
 
-Result<Bytes> MergedTree::Write() const { return Writer(*this).Run(); }
+Status MergedTree::Write(File& file) const { return Writer(*this).Run(file); }
 
 }  // namespace varve

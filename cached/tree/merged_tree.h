@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cached/base/fs.h"
+#include "cached/base/segmented_vector.h"
 #include "cached/tree/layer_index.h"
 #include "cached/tree/path.h"
 
@@ -38,7 +40,7 @@ class MergedTree {
   static constexpr std::uint32_t kRoot = 0;
 
   // Views of `layers`, which must outlive the tree.
-  explicit MergedTree(std::span<const LayerIndex> layers) : layers_(layers), directories_(1) {}
+  explicit MergedTree(std::span<const LayerIndex> layers) : layers_(layers) { directories_.emplace_back(); }
 
   MergedDirectory& directory(std::uint32_t i) { return directories_[i]; }
   const fb::Inode& inode(MergedNode file) const { return layers_[file.layer - 1].inodes()[file.ordinal]; }
@@ -53,15 +55,15 @@ class MergedTree {
   // Errors say "path: …".
   Result<std::vector<ResolvedName>> Resolve(std::span<const std::string_view> path);
 
-  // The file image of the image index.
-  Result<Bytes> Write() const;
+  // The image index, written to `file`, which is empty.
+  Status Write(File& file) const;
 
  private:
   class Writer;
   PathStep Step(std::uint32_t directory, std::string_view name);
 
   const std::span<const LayerIndex> layers_;
-  std::vector<MergedDirectory> directories_;  // some are in no other any more
+  SegmentedVector<MergedDirectory> directories_;  // some are in no other any more
 };
 
 }  // namespace varve

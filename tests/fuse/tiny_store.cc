@@ -112,12 +112,12 @@ Digest TinyStore::Layer::Publish() {
   CloseGroup();
   const std::uint32_t slot = store_.next_slot_++;
   const Digest diff_id = Sha256Of(AsBytes("layer " + std::to_string(slot)));
-  Bytes index = Must(builder_.Finish(diff_id, 10240));
-  Must(WriteFileAtomically(Fs::Real(), store_.paths_.layer_index(diff_id.hex()), index));
+  const std::string path = store_.paths_.layer_index(diff_id.hex());
+  Must(builder_.Finish(*Must(Fs::Real().Open(path, OpenMode::kCreateNew)), diff_id, 10240));
   std::vector<std::uint64_t> words;
   for (const auto& [ordinal, word] : words_) words.push_back(word);
   Must(LocatorTable::Write(Fs::Real(), store_.paths_.locators(diff_id.hex()), diff_id, words));
-  store_.layers_.emplace(diff_id, StoredLayer{slot, words.size(), std::move(index)});
+  store_.layers_.emplace(diff_id, StoredLayer{slot, words.size(), Must(MappedFile::Open(path))});
   return diff_id;
 }
 
@@ -125,11 +125,12 @@ ChainId TinyStore::AddImage(const std::vector<Digest>& layers) {
   std::vector<LayerIndex> indexes;
   ImageSlots slots{.slot = next_slot_++, .layers = {}};
   for (const Digest& layer : layers) {
-    indexes.push_back(Must(LayerIndex::Open(layers_.at(layer).index, layer, IndexCheck::kFull)));
+    indexes.push_back(Must(LayerIndex::Open(layers_.at(layer).index.bytes(), layer, IndexCheck::kFull)));
     slots.layers.push_back({layer, layers_.at(layer).slot});
   }
   const ChainId chain_id = ChainIdOf(layers);
-  Must(WriteFileAtomically(Fs::Real(), paths_.image_index(chain_id.hex()), Must(MergeLayers(indexes))));
+  const auto file = Must(Fs::Real().Open(paths_.image_index(chain_id.hex()), OpenMode::kCreateTruncate));
+  Must(MergeLayers(indexes, *file));
   images_.emplace(chain_id, slots);
   return chain_id;
 }

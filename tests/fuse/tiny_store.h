@@ -69,7 +69,7 @@ class TinyStore final : public Mounts {
   struct StoredLayer {
     std::uint32_t slot;
     std::size_t chunks;
-    Bytes index;
+    MappedFile index;
   };
   Locator Store(FrameKind kind, ByteSpan raw);
 

@@ -5,6 +5,7 @@
 #include "cached/base/check.h"
 #include "cached/tree/merge.h"
 #include "tests/tree/corruption.h"
+#include "tests/tree/layer_builder.h"
 #include "tests/tree/read_everything.h"
 
 // A whole index file; its checksum is put right, so that the input reaches the checks behind it. What passes them must
@@ -19,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   if (!index.ok()) return 0;
   varve::ReadEverything(*index);
   const varve::LayerIndex twice[] = {*index, *index};
-  const auto merged = varve::MergeLayers(twice);
+  const auto merged = varve::Written([&](varve::File& to) { return varve::MergeLayers(twice, to); });
   if (!merged.ok()) return 0;
   const varve::ChainId chain_id = varve::ChainIdOf(std::array{diff_id, diff_id});
   const auto image = varve::ImageIndex::Open(*merged, chain_id, varve::IndexCheck::kFull);

@@ -52,7 +52,7 @@ Digest TinyStore::AddLayer(const Files& files) {
   const Bytes tar = TarOf(files);
   const auto writer = store_->OpenWriter();
   MemorySource source(tar);
-  auto layer = IngestLayer(store_->chunker(), *writer, source, Sha256Of(tar), {});
+  auto layer = IngestLayer(*store_, *writer, source, Sha256Of(tar), {});
   EXPECT_TRUE(layer.ok()) << layer.error().message();
   layer->blob = layer->diff_id;  // not compressed
   layer->blob_bytes = tar.size();

@@ -60,7 +60,14 @@ TEST_F(IndexFileTest, ErrorsNameTheIndex) {
 }
 
 TEST(IndexFileWriterTest, MoreThanAFlatBufferHoldsIsRefused) {
-  EXPECT_EQ(IndexFileWriter::Create(std::uint64_t{1} << 31).error().code(), Code::kResourceExhausted);
+  const auto create = [](File& file) -> Status {
+    flatbuffers::FlatBufferBuilder table;
+    table.Finish(flatbuffers::Offset<flatbuffers::Table>(table.EndTable(table.StartTable())));
+    VARVE_RETURN_IF_ERROR(IndexFileWriter::Create(file, IndexKind::kLayer, {}, table,
+                                                  {IndexVector::Of<fb::Inode>(fb::LayerIndex::VT_INODES, 40'000'000)}));
+    return Ok();
+  };
+  EXPECT_EQ(Written(create).error().code(), Code::kResourceExhausted);
 }
 
 }  // namespace

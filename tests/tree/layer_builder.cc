@@ -9,6 +9,7 @@
 #include "cached/base/check.h"
 #include "cached/content/sha256.h"
 #include "cached/tree/merge.h"
+#include "tests/support/fault_fs.h"
 
 namespace varve {
 namespace {
@@ -130,6 +131,15 @@ class Lister {
 
 }  // namespace
 
+Result<Bytes> Written(const std::function<Status(File&)>& write) {
+  FaultFs fs;  // in memory, and none of its operations fails
+  {
+    VARVE_ASSIGN_OR_RETURN(const auto file, fs.Open("/file", OpenMode::kCreateNew));
+    VARVE_RETURN_IF_ERROR(write(*file));
+  }
+  return ReadWholeFile(fs, "/file", kIndexBytesMax);
+}
+
 const std::string& ContentOf(const Digest& chunk) { return Contents().at(chunk); }
 
 std::string DeviceText(std::uint32_t device) {
@@ -167,7 +177,7 @@ Result<BuiltLayer> Layer::Build(std::string_view name) const {
     VARVE_RETURN_IF_ERROR(builder.Add(EntryOf(line), extents));
   }
   const Digest diff_id = Sha256Of(AsBytes(name));
-  VARVE_ASSIGN_OR_RETURN(Bytes file, builder.Finish(diff_id, 10240));
+  VARVE_ASSIGN_OR_RETURN(Bytes file, Written([&](varve::File& to) { return builder.Finish(to, diff_id, 10240); }));
   VARVE_ASSIGN_OR_RETURN(const LayerIndex index, LayerIndex::Open(file, diff_id, IndexCheck::kFull));
   return BuiltLayer{std::move(file), diff_id, index};
 }
@@ -190,7 +200,7 @@ Result<BuiltImage> BuildImage(const std::vector<Layer>& layers) {
     diff_ids.push_back(one.diff_id);
     built.push_back(std::move(one));
   }
-  VARVE_ASSIGN_OR_RETURN(Bytes file, MergeLayers(indexes));
+  VARVE_ASSIGN_OR_RETURN(Bytes file, Written([&](File& to) { return MergeLayers(indexes, to); }));
   VARVE_ASSIGN_OR_RETURN(const ImageIndex index, ImageIndex::Open(file, ChainIdOf(diff_ids), IndexCheck::kFull));
   VARVE_RETURN_IF_ERROR(index.CheckAgainst(indexes));
   return BuiltImage{std::move(built), std::move(indexes), std::move(file), index};

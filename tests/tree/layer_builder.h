@@ -1,16 +1,21 @@
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cached/base/fs.h"
 #include "cached/tree/image_index.h"
 #include "cached/tree/layer_index_builder.h"
 #include "tests/tree/tree_line.h"
 
 namespace varve {
+
+// The file that `write` fills.
+Result<Bytes> Written(const std::function<Status(File&)>& write);
 
 // A layer index and the bytes that it is a view of.
 struct BuiltLayer {

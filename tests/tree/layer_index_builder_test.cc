@@ -25,7 +25,7 @@ class BuilderTest : public testing::Test {
     return builder_.AddChunk(Sha256Of(AsBytes(content)), static_cast<std::uint32_t>(content.size()));
   }
   LayerIndex Finish() {
-    file_ = builder_.Finish(kDiffId, 1234).value();
+    file_ = Written([&](File& to) { return builder_.Finish(to, kDiffId, 1234); }).value();
     return LayerIndex::Open(file_, kDiffId, IndexCheck::kFull).value();
   }
   static const fb::Inode& InodeOf(const LayerIndex& index, std::string_view name) {

@@ -1,0 +1,114 @@
+// What the builders of indexes take while they work, by counting what is allocated and not by what the kernel says of
+// the process. A program of its own: it replaces the allocator.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "cached/content/sha256.h"
+#include "cached/tree/layer_index_builder.h"
+#include "cached/tree/merge.h"
+#include "tests/support/temp_dir.h"
+
+namespace {
+
+std::atomic<std::size_t> live_bytes = 0;
+std::atomic<std::size_t> peak_bytes = 0;
+
+void* Allocate(std::size_t size) {
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  const std::size_t now = live_bytes += ::malloc_usable_size(memory);
+  std::size_t peak = peak_bytes;
+  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now)) {
+  }
+  return memory;
+}
+void Free(void* memory) noexcept {
+  live_bytes -= ::malloc_usable_size(memory);
+  std::free(memory);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return Allocate(size); }
+void* operator new[](std::size_t size) { return Allocate(size); }
+void operator delete(void* memory) noexcept { Free(memory); }
+void operator delete[](void* memory) noexcept { Free(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { Free(memory); }
+void operator delete[](void* memory, std::size_t /*size*/) noexcept { Free(memory); }
+
+namespace varve {
+namespace {
+
+// Just behind a doubling of everything that doubles: what takes most memory for its size.
+constexpr std::size_t kEntries = 135'000;
+constexpr std::size_t kNameBytes = 10;  // "entry" and five digits
+
+// The most that is allocated at once while `work` runs, for each entry.
+template <class Work>
+double BytesAnEntry(Work work) {
+  const std::size_t before = live_bytes;
+  peak_bytes = before;
+  work();
+  return static_cast<double>(peak_bytes - before) / kEntries;
+}
+
+class MemoryTest : public testing::Test {
+ protected:
+  // A layer of kEntries of one type; a file has a chunk of its own if `chunks` is set.
+  enum class Chunks { kNone, kOneAFile };
+  void BuildLayer(EntryType type, Chunks chunks) {
+    LayerIndexBuilder builder{LayerLimits{}};
+    Entry entry;
+    entry.type = type;
+    for (std::uint32_t i = 0; i < kEntries; ++i) {
+      entry.path = fmt::format("entry{:05}", i);
+      std::vector<FileExtent> extents;
+      if (chunks == Chunks::kOneAFile) {
+        Digest digest;
+        StoreLittle<std::uint64_t>(digest.bytes.data(), i * 0x9e3779b97f4a7c15u);
+        extents.push_back({.offset = 0, .chunk = builder.AddChunk(digest, 5), .length = 5});
+        entry.size_bytes = 5;
+      }
+      VARVE_CHECK(builder.Add(entry, extents).ok());
+    }
+    const auto file = Fs::Real().Open(layer_path_, OpenMode::kCreateTruncate).value();
+    VARVE_CHECK(builder.Finish(*file, diff_id_, 10240).ok());
+  }
+  void Merge() {
+    const auto mapped = MappedFile::Open(layer_path_).value();
+    const LayerIndex layer = LayerIndex::Open(mapped.bytes(), diff_id_, IndexCheck::kChecksum).value();
+    const auto file = Fs::Real().Open(directory_ / "image", OpenMode::kCreateTruncate).value();
+    VARVE_CHECK(MergeLayers({{layer}}, *file).ok());
+  }
+
+  TempDir directory_;
+  const std::string layer_path_ = directory_ / "layer";
+  const Digest diff_id_ = Sha256Of(AsBytes("layer"));
+};
+
+TEST_F(MemoryTest, ALayerOfEmptyFilesTakes110BytesAnEntryBesideItsNames) {
+  EXPECT_LT(BytesAnEntry([this] { BuildLayer(EntryType::kFile, Chunks::kNone); }), 110 + kNameBytes);
+}
+
+TEST_F(MemoryTest, AChunkTakesNoMoreThan60BytesMore) {
+  EXPECT_LT(BytesAnEntry([this] { BuildLayer(EntryType::kFile, Chunks::kOneAFile); }), 170 + kNameBytes);
+}
+
+TEST_F(MemoryTest, MergingALayerOfFilesTakes60BytesAnEntry) {
+  BuildLayer(EntryType::kFile, Chunks::kNone);
+  EXPECT_LT(BytesAnEntry([this] { Merge(); }), 60);
+}
+
+TEST_F(MemoryTest, MergingALayerOfDirectoriesTakes120BytesAnEntry) {
+  BuildLayer(EntryType::kDirectory, Chunks::kNone);
+  EXPECT_LT(BytesAnEntry([this] { Merge(); }), 120);
+}
+
+}  // namespace
+}  // namespace varve
