@@ -27,8 +27,11 @@ Result<ImageSlots> FromReply(const v1::DescribeReply& reply) {
   return slots;
 }
 
-void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
-  context.set_deadline(std::chrono::system_clock::now() + timeout);
+using Deadline = std::chrono::system_clock::time_point;
+Deadline After(std::chrono::milliseconds timeout) { return std::chrono::system_clock::now() + timeout; }
+
+void SetDeadline(grpc::ClientContext& context, Deadline deadline) {
+  context.set_deadline(deadline);
   context.set_wait_for_ready(true);
 }
 
@@ -44,7 +47,7 @@ MountsClient::~MountsClient() = default;
 
 Result<ImageSlots> MountsClient::Describe(const ChainId& chain_id) {
   grpc::ClientContext context;
-  SetDeadline(context, options_.describe_timeout);
+  SetDeadline(context, After(options_.describe_timeout));
   v1::DescribeRequest request;
   request.set_chain_id(chain_id.hex());
   v1::DescribeReply reply;
@@ -53,17 +56,22 @@ Result<ImageSlots> MountsClient::Describe(const ChainId& chain_id) {
   return FromReply(reply).In(fmt::format("the daemon's description of image {}", chain_id.hex()));
 }
 
+// A call waits by itself for a daemon that is away, but not for one that dies while it answers.
 Result<std::uint64_t> MountsClient::Resolve(const Digest& diff_id, std::uint32_t ordinal, const std::string& image) {
-  grpc::ClientContext context;
-  SetDeadline(context, options_.resolve_timeout);
   v1::ResolveRequest request;
   request.set_diff_id(diff_id.hex());
   request.set_ordinal(ordinal);
   request.set_image(image);
-  v1::ResolveReply reply;
-  const grpc::Status status = stub_->rpc->Resolve(&context, request, &reply);
-  if (!status.ok()) return FromGrpc(status);
-  return reply.locator();
+  const Deadline deadline = After(options_.resolve_timeout);
+  for (auto back_off = kBackOffMin;; back_off = std::min(back_off * 2, kBackOffMax)) {
+    grpc::ClientContext context;
+    SetDeadline(context, deadline);
+    v1::ResolveReply reply;
+    const grpc::Status status = stub_->rpc->Resolve(&context, request, &reply);
+    if (status.ok()) return reply.locator();
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || After(back_off) > deadline) return FromGrpc(status);
+    std::this_thread::sleep_for(back_off);
+  }
 }
 
 class MountsClient::Attendance::Loop {

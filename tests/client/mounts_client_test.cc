@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <set>
 
@@ -25,9 +26,14 @@ class Answers final : public Mounts {
     return ImageSlots{3, {{DigestOfLetter('b'), 1}, {DigestOfLetter('c'), 2}}};
   }
   Result<std::uint64_t> Resolve(const Digest& diff_id, std::uint32_t ordinal, const std::string& image) override {
+    if (unavailable_ > 0 && unavailable_-- > 0) return Error(Code::kUnavailable, "the daemon is dying");
     if (diff_id != DigestOfLetter('b')) return Error(Code::kDataLoss, image + " is damaged");
     return std::uint64_t{ordinal} << 40;
   }
+  void BeUnavailable(int times) { unavailable_ = times; }
+
+ private:
+  std::atomic<int> unavailable_ = 0;
 };
 
 // A driver of nothing but names.
@@ -103,6 +109,15 @@ TEST_F(MountsClientTest, WithoutADaemonAChunkIsWaitedForSoLongAndNoLonger) {
   const auto word = client_.Resolve(DigestOfLetter('b'), 5, "img");
   ASSERT_FALSE(word.ok());
   EXPECT_EQ(word.error().code(), Code::kDeadlineExceeded);
+}
+
+TEST_F(MountsClientTest, ADaemonThatDiesOverAChunkIsAskedAgainAsLongAsOneThatIsAway) {
+  answers_.BeUnavailable(2);
+  EXPECT_EQ(*client_.Resolve(DigestOfLetter('b'), 5, "img"), std::uint64_t{5} << 40);
+  answers_.BeUnavailable(1'000);
+  const auto word = client_.Resolve(DigestOfLetter('b'), 5, "img");
+  ASSERT_FALSE(word.ok());
+  EXPECT_EQ(word.error().code(), Code::kUnavailable);
 }
 
 TEST_F(MountsClientTest, TheDaemonLearnsWhatIsServed) {
