@@ -49,10 +49,7 @@ Result<std::size_t> ContentReader::Read(const Node& file, std::uint64_t offset, 
   if (file.inode == nullptr || offset >= file.inode->size()) return std::size_t{0};
   into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), file.inode->size() - offset)));
   if (const Status status = ReadExtents(file, offset, into); !status.ok()) {
-    const auto ordinal = static_cast<std::uint32_t>(file.inode - file.layer->index.inodes().data());
-    const ImageRegistry::Place place = images_.FindPlace(*file.layer, ordinal);
-    return status.error().In(
-        fmt::format("image {}: {}: layer {} inode {}", place.image, place.path, file.layer->diff_id.hex(), ordinal));
+    return status.error().In(fmt::format("layer {} inode {}", file.layer->diff_id.hex(), file.ordinal()));
   }
   return into.size();
 }

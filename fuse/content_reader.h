@@ -24,7 +24,7 @@ class ContentReader {
   ContentReader(std::string packs_directory, std::size_t cache_bytes, Mounts& mounts, const ImageRegistry& images);
 
   // How much of `into` was filled with the bytes from `offset` on: less than asked only at the file's end. `file` is
-  // regular. Errors name image, file, layer, chunk and place.
+  // regular. Errors name layer, inode, chunk and place.
   Result<std::size_t> Read(const Node& file, std::uint64_t offset, std::span<std::byte> into);
 
   void ClosePacks(std::span<const std::uint32_t> packs);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "cached/base/log.h"
 #include "fuse/attributes.h"
 #include "fuse/xattrs.h"
 
@@ -113,11 +112,19 @@ void ImageFs::Read(fuse_req_t request, NodeId id, std::size_t size, std::uint64_
   const std::span<std::byte> reply = buffer.bytes().first(std::min(size, kReplyBytesMax));
   const auto read = content_.Read(*node, offset, reply);
   if (!read.ok()) {
-    LogError("{}; reading it fails with EIO", read.error().message());
+    LogFailedRead(*node, read.error());
     fuse_reply_err(request, EIO);
     return;
   }
   fuse_reply_buf(request, AsText(reply).data(), *read);
+}
+
+// A damaged file may be read a thousand times a second.
+void ImageFs::LogFailedRead(const Node& file, const Error& error) {
+  const auto left_out = failed_reads_.Admit();
+  if (!left_out) return;
+  const ImageRegistry::Place place = images_.FindPlace(file);
+  LogError("image {}: {}: {}; reading it fails with EIO{}", place.image, place.path, error.message(), *left_out);
 }
 
 // Offsets count: 0 is ".", 1 "..", then the entries in the order of the index.

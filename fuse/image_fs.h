@@ -2,6 +2,7 @@
 
 #include <fuse3/fuse_lowlevel.h>
 
+#include "cached/base/log.h"
 #include "fuse/buffer_pool.h"
 #include "fuse/content_reader.h"
 #include "fuse/image_registry.h"
@@ -32,6 +33,7 @@ class ImageFs {
   void GetAttributes(fuse_req_t request, NodeId id);
   void ReadLink(fuse_req_t request, NodeId id);
   void Read(fuse_req_t request, NodeId id, std::size_t size, std::uint64_t offset);
+  void LogFailedRead(const Node& file, const Error& error);
   void ReadDirectory(fuse_req_t request, NodeId id, std::size_t size, std::uint64_t offset);
   void StatFs(fuse_req_t request, NodeId id);
   void GetXattr(fuse_req_t request, NodeId id, std::string_view name, std::size_t size);
@@ -40,6 +42,7 @@ class ImageFs {
   ImageRegistry& images_;
   ContentReader& content_;
   BufferPool replies_;
+  LogLimit failed_reads_;
 };
 
 }  // namespace varve

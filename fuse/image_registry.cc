@@ -183,11 +183,11 @@ std::string ImageRegistry::ImageOf(const MountedLayer& layer) const {
   return image == nullptr ? std::string() : image->chain_id.hex();
 }
 
-ImageRegistry::Place ImageRegistry::FindPlace(const MountedLayer& layer, std::uint32_t ordinal) const {
+ImageRegistry::Place ImageRegistry::FindPlace(const Node& file) const {
   MutexLock lock(mutex_);
-  const MountedImage* image = FindImageOf(layer);
+  const MountedImage* image = FindImageOf(*file.layer);
   if (image == nullptr) return {};
-  return {image->chain_id.hex(), image->PathOf(layer, ordinal)};
+  return {image->chain_id.hex(), image->PathOf(*file.layer, file.ordinal())};
 }
 
 ImageRegistry::Totals ImageRegistry::TotalsOf(const Node& node) const {
@@ -202,7 +202,7 @@ ImageRegistry::Totals ImageRegistry::TotalsOf(const Node& node) const {
   return totals;
 }
 
-std::string_view ImageRegistry::MappingAt(const void* address) const {
+std::string ImageRegistry::MappingAt(const void* address) const {
   const auto* at = static_cast<const std::byte*>(address);
   const auto covers = [&](ByteSpan bytes) { return at >= bytes.data() && at < bytes.data() + bytes.size(); };
   for (const auto& page : pages_) {
@@ -210,9 +210,11 @@ std::string_view ImageRegistry::MappingAt(const void* address) const {
     if (slots == nullptr) continue;
     for (const Slot& slot : *slots) {
       const MountedImage* image = slot.image.load(std::memory_order_acquire);
-      if (image != nullptr && covers(image->file.bytes())) return AsText(image->chain_id.digest.span());
+      if (image != nullptr && covers(image->file.bytes())) return IndexNoun(IndexKind::kImage, image->chain_id.digest);
       const MountedLayer* layer = slot.layer.load(std::memory_order_acquire);
-      if (layer != nullptr && covers(layer->file.bytes())) return AsText(layer->diff_id.span());
+      if (layer == nullptr) continue;
+      if (covers(layer->file.bytes())) return IndexNoun(IndexKind::kLayer, layer->diff_id);
+      if (covers(layer->locators.bytes())) return "locator table of layer " + layer->diff_id.ToString();
     }
   }
   return {};

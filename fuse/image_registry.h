@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Node {
   const fb::ImageInode* own = nullptr;  // set if `image` is
   const MountedLayer* layer = nullptr;  // whose xattrs and content these are; null only if `own` says "nobody's"
   const fb::Inode* inode = nullptr;     // set if `layer` is
+
+  // Of `inode` in its layer.
+  std::uint32_t ordinal() const { return static_cast<std::uint32_t>(inode - layer->index.inodes().data()); }
 };
 
 // The images that are served, found by slot without a lock.
@@ -64,16 +68,16 @@ class ImageRegistry {
     std::string image;  // chain ID, hex
     std::string path;   // empty if unknown
   };
-  // Where the layer's inode is seen in an image that is served, for messages.
-  Place FindPlace(const MountedLayer& layer, std::uint32_t ordinal) const;
+  // Where a file that has a layer is seen in an image that is served, for messages. Walks the image's index.
+  Place FindPlace(const Node& file) const;
   struct Totals {
     std::uint64_t bytes = 0;
     std::uint64_t inodes = 0;
   };
   // Of the image that the node belongs to; of one of them, if it is a layer's.
   Totals TotalsOf(const Node& node) const;
-  // The file that is mapped at `address`. For the SIGBUS handler: takes no lock.
-  std::string_view MappingAt(const void* address) const;
+  // Names the file that is mapped at `address`; empty if none is. For the SIGBUS handler: takes no lock.
+  std::string MappingAt(const void* address) const;
 
  private:
   struct Slot {

@@ -109,10 +109,9 @@ const ImageRegistry* mapped_images = nullptr;
 // A file that shrank or cannot be read any more under its mapping: say which, then die of it. Not safe in general after
 // a signal, but this one interrupts the very load that failed, which is never inside the allocator.
 void OnBusError(int signal, siginfo_t* info, void* /*context*/) {
-  const std::string_view digest =
-      mapped_images == nullptr ? std::string_view() : mapped_images->MappingAt(info->si_addr);
-  LogError("an index file cannot be read any more ({}): varve-fuse ends; the next command starts it anew",
-           digest.empty() ? "a locator table" : ToHex(AsBytes(digest)));
+  const std::string name = mapped_images == nullptr ? std::string() : mapped_images->MappingAt(info->si_addr);
+  LogError("{} cannot be read any more: varve-fuse ends; the next command starts it anew",
+           name.empty() ? "a file that was being mapped" : name);
   ::signal(signal, SIG_DFL);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -35,5 +36,21 @@ Status LogToFile(const std::string& path) {
 }
 
 void SetLogLevel(LogLevel least) { least_level.store(least); }
+
+std::optional<std::string> LogLimit::Admit() {
+  const auto now = clock_.Now();
+  std::uint64_t left_out = 0;
+  {
+    MutexLock lock(mutex_);
+    paid_until_ = std::clamp(paid_until_, now, now + kBurst * kInterval);  // a clock that was put back is forgiven
+    if (paid_until_ > now + (kBurst - 1) * kInterval) {
+      ++left_out_;
+      return std::nullopt;
+    }
+    paid_until_ += kInterval;
+    left_out = std::exchange(left_out_, 0);
+  }
+  return left_out == 0 ? std::string() : fmt::format(" ({} more like this were left out before)", left_out);
+}
 
 }  // namespace varve

@@ -151,7 +151,9 @@ Result<Locator> Store::ResolveLocator(const Digest& diff_id, std::uint32_t ordin
   const Digest digest = DigestOf(layer.index.chunks()[ordinal].sha256());
   const auto content = ReadChunk(digest);
   if (!content.ok()) {
-    LogError("layer {}: {}", diff_id.ToString(), content.error().message());
+    if (const auto left_out = damage_log_.Admit()) {
+      LogError("layer {}: {}{}", diff_id.ToString(), content.error().message(), *left_out);
+    }
     return content.error().In("layer " + diff_id.ToString());
   }
   VARVE_ASSIGN_OR_RETURN(const auto placement, GetRecord<store::Placement>(*database_, Column::kChunk, KeyOf(digest)));

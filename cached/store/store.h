@@ -10,6 +10,7 @@
 
 #include "cached/base/clock.h"
 #include "cached/base/fs.h"
+#include "cached/base/log.h"
 #include "cached/base/root_paths.h"
 #include "cached/base/thread_pool.h"
 #include "cached/content/chunker.h"
@@ -153,6 +154,7 @@ class Store {
   std::atomic<std::uint32_t> next_slot_ = 1;
   std::atomic<std::uint64_t> next_journal_ = 1;
   LeaseTable leases_;
+  LogLimit damage_log_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<OpenPacks> packs_;
   std::unique_ptr<Committer> committer_;

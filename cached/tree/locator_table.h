@@ -41,6 +41,7 @@ class LocatorTable {
   Locator Get(std::uint32_t ordinal) const;
   void Set(std::uint32_t ordinal, const Locator& locator);  // kReadWrite only
   std::size_t size() const { return size_; }
+  ByteSpan bytes() const { return file_.bytes(); }  // the mapping
 
  private:
   LocatorTable(MappedFile file, std::size_t size) : file_(std::move(file)), size_(size) {}

@@ -205,6 +205,68 @@ TEST_F(KernelTest, AttributesOfFilesAreGiven) {
   EXPECT_EQ(errno, ENODATA);
 }
 
+// An access ACL that gives user 1234 rw and the owning group nothing: version 2, then tag, permissions and id of each
+// entry (linux/posix_acl_xattr.h).
+std::string AccessAcl() {
+  struct Entry {
+    std::uint16_t tag, permissions;
+    std::uint32_t id;
+  };
+  constexpr std::uint32_t kNobody = UINT32_MAX;
+  const Entry entries[] = {
+      {0x01, 6, kNobody}, {0x02, 6, 1234}, {0x04, 0, kNobody}, {0x10, 6, kNobody}, {0x20, 0, kNobody}};
+  return std::string("\2\0\0\0", 4) + std::string(reinterpret_cast<const char*>(entries), sizeof(entries));
+}
+constexpr char kAccessAcl[] = "system.posix_acl_access";
+
+class AclTest : public OverlayTest {
+ protected:
+  Digest LayerWithAcl() {
+    Entry entry;
+    entry.path = "f";
+    entry.mode = 0660;
+    entry.gid = 77;
+    entry.size_bytes = 1;
+    entry.xattrs = {{kAccessAcl, AccessAcl()}};
+    return TinyStore::Layer(store_).Add(entry, "x").Publish();
+  }
+  static std::string Get(const std::string& path) {
+    char value[256];
+    const ssize_t size = ::getxattr(path.c_str(), kAccessAcl, value, sizeof(value));
+    return size < 0 ? "" : std::string(value, static_cast<std::size_t>(size));
+  }
+};
+
+// docs/design/fuse.md, "ACLs".
+TEST_F(AclTest, AnImagesAclIsShownButTheModeDecides) {
+  ASSERT_TRUE(Mount(store_.AddImage({LayerWithAcl()})).ok());
+  EXPECT_EQ(Get(mountpoint_ + "/f"), AccessAcl());
+  EXPECT_EQ(AsUser(1234, [&] { return Reads(mountpoint_ + "/f"); }), 0);
+}
+
+TEST_F(AclTest, AnAclThatIsCopiedUpIsEnforced) {
+  MountOverlay(LayerWithAcl());
+  EXPECT_EQ(AsUser(1234, [&] { return Reads(merged_ + "/f"); }), 0);
+  EXPECT_GE(UniqueFd(::open((merged_ + "/f").c_str(), O_WRONLY)).get(), 0);
+  EXPECT_EQ(Get(over_ + "/upper/f"), AccessAcl());
+  EXPECT_EQ(AsUser(1234, [&] { return Reads(merged_ + "/f"); }), 1);
+}
+
+TEST_F(KernelTest, ASparseFileLooksToSeekLikeOneExtent) {
+  Entry entry;
+  entry.path = "f";
+  entry.mode = 0644;
+  entry.sparse = true;
+  entry.size_bytes = 1 << 20;
+  entry.segments = {{512 << 10, 4}};
+  ASSERT_TRUE(Mount(store_.AddImage({TinyStore::Layer(store_).Add(entry, "data").Publish()})).ok());
+  const UniqueFd file(::open((mountpoint_ + "/f").c_str(), O_RDONLY));
+  EXPECT_EQ(::lseek(file.get(), 4096, SEEK_DATA), 4096);
+  EXPECT_EQ(::lseek(file.get(), 0, SEEK_HOLE), 1 << 20);
+  EXPECT_EQ(::lseek(file.get(), 1 << 20, SEEK_DATA), -1);
+  EXPECT_EQ(errno, ENXIO);
+}
+
 TEST_F(KernelTest, AnImageIsReleasedOnceItIsUnmountedAndNotBefore) {
   const ChainId image = store_.AddImage({TinyStore::Layer(store_).File("d/a", "x").Publish()});
   ASSERT_TRUE(Mount(image).ok());
@@ -230,6 +292,64 @@ TEST_F(KernelTest, WhatIsLocalIsReadableWithoutADaemonAndWhatIsAbsentFails) {
   EXPECT_FALSE(Reads(mountpoint_ + "/absent"));
   EXPECT_EQ(errno, EIO);
   EXPECT_THAT(LogText(), testing::HasSubstr("/absent: layer " + layer.hex()));
+}
+
+TEST_F(KernelTest, WhatIsAbsentIsReadOnceTheDaemonIsBack) {
+  const std::string content(30'000, 'a');
+  const Digest layer = TinyStore::Layer(store_).File("absent", content).Publish();
+  ASSERT_TRUE(Mount(store_.AddImage({layer})).ok());
+  LocatorTable locators = store_.LocatorsOf(layer);
+  const Locator right = locators.Get(0);
+  locators.Set(0, {});
+  store_.SetOnResolve([right](std::uint32_t) { return right.Pack(); });
+  daemon_.reset();
+
+  std::string read;
+  std::thread reader([&] { read = ReadFile("absent"); });
+  daemon_.emplace(store_.paths().socket("cached"), store_);
+  reader.join();
+  EXPECT_EQ(read, content);
+}
+
+// A file that shrinks under its mapping: the driver dies of it, says of which, and the next one serves again.
+class ShrinkingFileTest : public KernelTest {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_TRUE(Mount(image_).ok());
+  }
+  void ExpectDeath(const std::string& path, const std::string& name) {
+    const Bytes right = ReadWholeFile(Fs::Real(), path, 1 << 20).value();
+    ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+    EXPECT_FALSE(Reads(mountpoint_ + "/d/a"));
+    int status = 0;
+    ASSERT_EQ(::waitpid(driver_, &status, 0), driver_);
+    driver_ = -1;
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << status;
+    EXPECT_THAT(LogText(), testing::HasSubstr(name + " cannot be read any more"));
+
+    ASSERT_TRUE(WriteFileAtomically(Fs::Real(), path, right).ok());
+    ASSERT_EQ(::umount2(mountpoint_.c_str(), MNT_DETACH), 0);
+    StartDriver();
+    ASSERT_TRUE(Mount(image_).ok());
+    EXPECT_TRUE(Reads(mountpoint_ + "/d/a"));
+  }
+
+  const Digest layer_ = TinyStore::Layer(store_).File("d/a", "x").Publish();
+  const ChainId image_ = store_.AddImage({layer_});
+};
+
+TEST_F(ShrinkingFileTest, AnImageIndexThatShrinksEndsTheDriverByName) {
+  ExpectDeath(store_.paths().image_index(image_.hex()), "image index " + image_.digest.ToString());
+}
+
+TEST_F(ShrinkingFileTest, ALayerIndexThatShrinksEndsTheDriverByName) {
+  ExpectDeath(store_.paths().layer_index(layer_.hex()), "layer index " + layer_.ToString());
+}
+
+TEST_F(ShrinkingFileTest, ALocatorTableThatShrinksEndsTheDriverByName) {
+  ExpectDeath(store_.paths().locators(layer_.hex()), "locator table of layer " + layer_.ToString());
 }
 
 TEST_F(KernelTest, TheDriverSaysWhatItServesToADaemonThatWasRestarted) {

@@ -107,23 +107,6 @@ TEST(RegistryTest, AnImageThatTheDaemonDoesNotKnowIsAnErrorThatNamesIt) {
   EXPECT_THAT(added.error().message(), testing::HasSubstr(ChainId{}.hex()));
 }
 
-TEST(RegistryTest, ADamagedIndexIsRefusedByName) {
-  TempDir directory;
-  TinyStore store(directory.path());
-  const Digest layer = TinyStore::Layer(store).File("a", "x").Publish();
-  const ChainId image = store.AddImage({layer});
-  const std::string path = store.paths().layer_index(layer.hex());
-  Bytes bytes = *ReadWholeFile(Fs::Real(), path, 1 << 20);
-  bytes[bytes.size() / 2] ^= std::byte{4};
-  ASSERT_TRUE(WriteFileAtomically(Fs::Real(), path, bytes).ok());
-
-  ImageRegistry images(store.paths(), store);
-  const auto added = images.Add(image);
-  ASSERT_FALSE(added.ok());
-  EXPECT_EQ(added.error().code(), Code::kDataLoss);
-  EXPECT_THAT(added.error().message(), testing::HasSubstr(layer.hex()));
-}
-
 TEST(RegistryTest, AFileIsFoundByItsPathForMessages) {
   TempDir directory;
   TinyStore store(directory.path());
