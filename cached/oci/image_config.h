@@ -49,7 +49,4 @@ inline constexpr std::size_t kConfigBytesMax = 4 << 20;
 inline constexpr std::size_t kLayersMax = 512;
 Result<ImageConfig> ParseImageConfig(ByteSpan json);
 
-// The chain ID of each stack of `diff_ids`, lowest first (OCI image-spec, config.md, "Layer ChainID").
-std::vector<ChainId> ChainIdsOf(std::span<const Digest> diff_ids);
-
 }  // namespace varve

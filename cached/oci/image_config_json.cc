@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include "cached/content/sha256.h"
 #include "cached/oci/fields_json.h"
 #include "cached/oci/image_config.h"
 
@@ -81,17 +80,5 @@ Result<ImageConfig> ParseUnnamed(ByteSpan text) {
 }  // namespace
 
 Result<ImageConfig> ParseImageConfig(ByteSpan json) { return ParseUnnamed(json).In("image config"); }
-
-std::vector<ChainId> ChainIdsOf(std::span<const Digest> diff_ids) {
-  std::vector<ChainId> chain;
-  for (const Digest& diff_id : diff_ids) {
-    if (chain.empty()) {
-      chain.push_back({diff_id});
-    } else {
-      chain.push_back({Sha256Of(AsBytes(chain.back().digest.ToString() + " " + diff_id.ToString()))});
-    }
-  }
-  return chain;
-}
 
 }  // namespace varve

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cached/content/chain_id.h"
 #include "cached/oci/image_config.h"
 #include "cached/oci/reference.h"
 #include "cached/server/grpc_status.h"

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "cached/content/chain_id.h"
 #include "cached/content/sha256.h"
 #include "cached/ingest/queue_source.h"
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "cached/content/sha256.h"
 #include "cached/tree/index_check.h"
 
 namespace varve {
@@ -135,14 +134,6 @@ Status ImageIndex::CheckAgainst(std::span<const LayerIndex> layers) const {
     }
   }
   return Ok();
-}
-
-ChainId ChainIdOf(std::span<const Digest> diff_ids) {
-  ChainId chain;
-  for (std::size_t i = 0; i < diff_ids.size(); ++i) {
-    chain.digest = i == 0 ? diff_ids[0] : Sha256Of(AsBytes(chain.digest.ToString() + " " + diff_ids[i].ToString()));
-  }
-  return chain;
 }
 
 }  // namespace varve

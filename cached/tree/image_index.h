@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cached/base/bytes.h"
+#include "cached/content/chain_id.h"
 #include "cached/content/digest.h"
 #include "cached/tree/image_index_generated.h"
 #include "cached/tree/index_file.h"
@@ -16,9 +17,6 @@ namespace varve {
 inline constexpr std::uint32_t kOwnInode = 0;
 // Layers are numbered from 1 in 16 bits.
 inline constexpr std::size_t kImageLayersMax = UINT16_MAX;
-
-// The chain ID of `diff_ids`, lowest first (OCI image-spec, config.md, "Layer ChainID"); zeros for no layers.
-ChainId ChainIdOf(std::span<const Digest> diff_ids);
 
 // What readdir calls a file of `mode` (DT_REG, …).
 constexpr std::uint8_t DirentType(std::uint32_t mode) { return static_cast<std::uint8_t>(mode >> 12); }

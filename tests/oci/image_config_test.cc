@@ -93,16 +93,5 @@ TEST(ImageConfigTest, RefusalSaysWhatIsWrong) {
   }
 }
 
-// OCI image-spec, config.md, "Layer ChainID": ChainID(L0|L1) = Digest(ChainID(L0) + " " + DiffID(L1)).
-TEST(ChainIdTest, EachNamesTheStackBelowIt) {
-  const std::vector<ChainId> chain = ChainIdsOf(std::vector{kOne, kTwo, kOne});
-  ASSERT_EQ(chain.size(), 3u);
-  EXPECT_EQ(chain[0].digest, kOne);
-  EXPECT_EQ(chain[1].digest, Sha256Of(AsBytes(kOne.ToString() + " " + kTwo.ToString())));
-  EXPECT_EQ(chain[2].digest, Sha256Of(AsBytes(chain[1].digest.ToString() + " " + kOne.ToString())));
-}
-
-TEST(ChainIdTest, NoLayersHaveNone) { EXPECT_THAT(ChainIdsOf({}), IsEmpty()); }
-
 }  // namespace
 }  // namespace varve

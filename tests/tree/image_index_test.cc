@@ -15,15 +15,6 @@ namespace {
 
 using testing::HasSubstr;
 
-// OCI image-spec, config.md, "Layer ChainID": sha256 of "sha256:aa… sha256:bb…" by sha256sum.
-TEST(ChainIdTest, IsTheSpecificationsFormula) {
-  const Digest a = Digest::Parse("sha256:" + std::string(64, 'a')).value();
-  const Digest b = Digest::Parse("sha256:" + std::string(64, 'b')).value();
-  EXPECT_EQ(ChainIdOf(std::vector{a}).digest, a);
-  EXPECT_EQ(ChainIdOf(std::vector{a, b}).hex(), "ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c");
-  EXPECT_EQ(ChainIdOf({}), ChainId{});
-}
-
 class ImageIndexTest : public testing::Test {
  protected:
   ImageIndexTest()
