@@ -24,8 +24,9 @@ struct FileExtent {
 
 // Turns the entries of one layer's tar, in tar order, into a layer index. Applies what the order decides (a later entry
 // replaces an earlier one of the same path, directories merge, hard links join) and OCI's whiteout names; what depends
-// on lower layers is left to the merge. Not thread-safe. An error spends the builder. Memory: 80 to 90 bytes an
-// entry and 44 to 52 a chunk, beside the names; Finish, which streams, stays within that (tests/tree/memory_test.cc).
+// on lower layers is left to the merge. Not thread-safe. An error spends the builder. Memory: at most 110
+// bytes an entry and 60 a chunk, beside the names; Finish, which streams, stays within that
+// (tests/tree/memory_test.cc).
 class LayerIndexBuilder {
  public:
   explicit LayerIndexBuilder(const LayerLimits& limits);
