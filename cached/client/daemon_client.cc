@@ -96,9 +96,10 @@ Result<v1::ListImagesReply> DaemonClient::ListImages() {
   return Call(*stubs_->images, &v1::Images::Stub::List, v1::ListImagesRequest());
 }
 
-Result<v1::ImageDetail> DaemonClient::InspectImage(const std::string& image) {
+Result<v1::ImageDetail> DaemonClient::InspectImage(const std::string& image, Purpose purpose) {
   v1::InspectImageRequest request;
   request.set_image(image);
+  request.set_to_use(purpose == Purpose::kUse);
   return Call(*stubs_->images, &v1::Images::Stub::Inspect, request);
 }
 

@@ -30,7 +30,9 @@ class DaemonClient {
   Status Load(const v1::LoadRequest::Start& start, const SendBlob& send_blob, const OnPullEvent& on_event);
 
   Result<v1::ListImagesReply> ListImages();
-  Result<v1::ImageDetail> InspectImage(const std::string& image);
+  // kUse: to mount or run it, which is remembered.
+  enum class Purpose { kLook, kUse };
+  Result<v1::ImageDetail> InspectImage(const std::string& image, Purpose purpose);
   Status TagImage(const std::string& image, const std::string& reference);
   Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
 

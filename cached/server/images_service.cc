@@ -201,7 +201,7 @@ grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImage
     const auto& known = reply->repo_digests();
     if (std::find(known.begin(), known.end(), repo_digest) == known.end()) reply->add_repo_digests(repo_digest);
   }
-  VARVE_GRPC_RETURN_IF_ERROR(catalog_.Touch(found.manifest_digest));
+  if (request->to_use()) VARVE_GRPC_RETURN_IF_ERROR(catalog_.Touch(found.manifest_digest));
   return grpc::Status::OK;
 }
 

@@ -3,7 +3,7 @@
 //   1. Images go: those without a name, or all that nobody uses. Their manifests and names are erased.
 //   2. A journal checkpoint makes older journals void.
 //   3. Mark: what the remaining manifests, served images and open sessions need: image indexes, layers, their chunks.
-//   4. Layers, image indexes and blobs that were not marked are erased.
+//   4. Layers, image indexes and blobs that were not marked are erased, and the uses of images that are gone.
 //   5. Packs with enough dead bytes are rewritten (pack_rewriter.h), wholly dead ones are dropped.
 //
 // Nobody is stopped. A chunk or layer that is looked up after the mark began is kept by the write barrier; one that the
@@ -171,17 +171,22 @@ Status Collection::EraseRecords() {
   VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kLayer, layers_, batch));
   VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kImage, images_, batch));
   VARVE_RETURN_IF_ERROR(store_.committer().Commit(std::move(batch)));
-  Committer::Batch blobs;
+  Committer::Batch rest;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {
         VARVE_ASSIGN_OR_RETURN(const store::Blob blob, Parse<store::Blob>(value));
         VARVE_ASSIGN_OR_RETURN(const auto layer, store_.database().Get(Column::kLayer, blob.diff_id()));
         VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
         if (!layer && !store_.leases().Condemn(std::span(&digest, 1)).empty())
-          blobs.moves.push_back({Column::kBlob, std::string(key), std::string(value), std::nullopt});
+          rest.moves.push_back({Column::kBlob, std::string(key), std::string(value), std::nullopt});
         return Ok();
       }));
-  return store_.committer().Commit(std::move(blobs));
+  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kUse, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const auto manifest, store_.database().Get(Column::kManifest, key));
+    if (!manifest) rest.records.Erase(Column::kUse, key);
+    return Ok();
+  }));
+  return store_.committer().Commit(std::move(rest));
 }
 
 void Collection::AddFrames(const store::Parts& parts) {

@@ -13,8 +13,8 @@
 namespace varve {
 namespace {
 
-constexpr std::array<const char*, kColumns> kNames = {"default",  "chunk", "blob", "layer", "image",
-                                                      "manifest", "ref",   "pin",  "slot",  "pack"};
+constexpr std::array<const char*, kColumns> kNames = {"default", "chunk", "blob", "layer", "image", "manifest",
+                                                      "ref",     "pin",   "slot", "pack",  "use"};
 constexpr std::size_t kBlockCacheBytes = 8 << 20;
 constexpr std::size_t kMemtableBytes = 8 << 20;
 

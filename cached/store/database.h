@@ -23,7 +23,8 @@ enum class Column : std::uint8_t {
   kRef = 6,
   kPin = 7,
   kSlot = 8,
-  kPack = 9
+  kPack = 9,
+  kUse = 10
 };
 inline constexpr std::size_t kColumns = 10;
 

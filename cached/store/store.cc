@@ -39,6 +39,12 @@ std::string SettingsOf(const ChunkerOptions& chunker) {
   return settings.SerializeAsString();
 }
 
+void PutUse(Database::Batch& batch, const Digest& manifest, std::chrono::system_clock::time_point now) {
+  store::Use use;
+  use.set_used_unix_nanoseconds(now.time_since_epoch() / std::chrono::nanoseconds(1));
+  batch.Put(Column::kUse, KeyOf(manifest), use.SerializeAsString());
+}
+
 }  // namespace
 
 void JournaledChanges::Put(Column column, std::string_view key, std::string value) {
@@ -182,7 +188,7 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
   for (const Digest& diff_id : image.diff_ids) record.add_diff_ids(std::string(KeyOf(diff_id)));
   record.set_chain_id(std::string(KeyOf(image.chain_id.digest)));
   record.set_pulled_unix(std::chrono::system_clock::to_time_t(image.now));
-  record.set_used_unix(record.pulled_unix());
+  PutUse(records, image.manifest_digest, image.now);
   JournaledChanges changes;
   changes.Put(Column::kManifest, KeyOf(image.manifest_digest), record.SerializeAsString());
   if (image.name) {
@@ -264,6 +270,12 @@ Status Store::Commit(ChunkWriter& writer, JournaledChanges changes, Database::Ba
 Status Store::CommitChanges(JournaledChanges changes) {
   const auto writer = OpenWriter();
   return Commit(*writer, std::move(changes), {});
+}
+
+Status Store::CommitUse(const Digest& manifest, std::chrono::system_clock::time_point now) {
+  Database::Batch batch;
+  PutUse(batch, manifest, now);
+  return CommitLocal(std::move(batch));
 }
 
 Status Store::CommitLocal(Database::Batch records) {

@@ -92,6 +92,8 @@ class Store {
   Status EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id);
 
   Status CommitChanges(JournaledChanges changes);
+  // Remembers when an image was used last. Durable, but not journaled: after a rebuild that is when it was pulled.
+  Status CommitUse(const Digest& manifest, std::chrono::system_clock::time_point now);
   // Not journaled: what a node need not remember after a rebuild.
   Status CommitLocal(Database::Batch batch);
 

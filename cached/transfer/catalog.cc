@@ -157,13 +157,6 @@ Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
   return removed;
 }
 
-Status Catalog::Touch(const Digest& manifest_digest) {
-  VARVE_ASSIGN_OR_RETURN(auto record, store_.FindManifest(manifest_digest));
-  if (!record) return Ok();
-  record->set_used_unix(std::chrono::system_clock::to_time_t(clock_.Now()));
-  Database::Batch batch;
-  batch.Put(Column::kManifest, KeyOf(manifest_digest), record->SerializeAsString());
-  return store_.CommitLocal(std::move(batch));
-}
+Status Catalog::Touch(const Digest& manifest_digest) { return store_.CommitUse(manifest_digest, clock_.Now()); }
 
 }  // namespace varve

@@ -17,7 +17,7 @@ struct HistoryOptions {
 
 Result<int> RunHistory(Session& session, const HistoryOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image));
+  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kLook));
   VARVE_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(AsBytes(image.config())));
   Table table({"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"});
   int layer = image.layer_bytes_size();

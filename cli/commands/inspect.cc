@@ -17,7 +17,7 @@ Result<int> RunInspect(Session& session, const InspectOptions& options) {
   std::vector<std::string> objects;
   int exit_code = 0;
   for (const std::string& image : options.images) {
-    const auto detail = daemon.InspectImage(image);
+    const auto detail = daemon.InspectImage(image, DaemonClient::Purpose::kLook);
     if (!detail.ok()) {
       fmt::print(stderr, "Error: {}\n", detail.error().message());
       exit_code = 1;

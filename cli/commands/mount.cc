@@ -17,7 +17,7 @@ struct MountOptions {
 
 Result<int> RunMount(Session& session, const MountOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image));
+  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kUse));
   VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(image.chain_id()));
   VARVE_ASSIGN_OR_RETURN(UniqueFd root, session.ImageRoot(ChainId{chain}));
   const SetuidFiles setuid_files = options.suid ? SetuidFiles::kHonoured : SetuidFiles::kIgnored;

@@ -23,15 +23,14 @@ struct RunCommandOptions {
 
 Result<v1::ImageDetail> ImageFor(DaemonClient& daemon, const RunCommandOptions& options, const std::string& image) {
   if (options.pull != "always") {
-    auto found = daemon.InspectImage(image);
+    auto found = daemon.InspectImage(image, DaemonClient::Purpose::kUse);
     if (found.ok() || found.error().code() != Code::kNotFound || options.pull == "never") return found;
     fmt::print(stderr, "Unable to find image '{}' locally\n", image);
   }
   PullProgress progress(PullProgress::Style::kQuiet);
   VARVE_RETURN_IF_ERROR(
-      PullFrom(daemon, {.source = image, .platform = options.platform, .quiet = true, .tls_verify = options.tls_verify},
-               progress));
-  return daemon.InspectImage(image);
+      PullFrom(daemon, {.source = image, .platform = options.platform, .tls_verify = options.tls_verify}, progress));
+  return daemon.InspectImage(image, DaemonClient::Purpose::kUse);
 }
 
 Result<int> RunRun(Session& session, const RunCommandOptions& options) {

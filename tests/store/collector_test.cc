@@ -128,6 +128,27 @@ TEST_F(CollectorTest, AChunkThatIsCondemnedIsWrittenAnew) {
   EXPECT_EQ(store_->ReadChunk(chunk).value(), content);
 }
 
+// A use once rewrote the manifest's record: one that a collection moved meanwhile then pointed into a dropped pack.
+TEST_F(CollectorTest, AUseNeverTouchesTheRecordThatACollectionMoves) {
+  const Digest image = store_.AddImage("used:1", {kept_});
+  const auto record = store_->database().Get(Column::kManifest, KeyOf(image)).value();
+  const auto pulled = store_->database().Get(Column::kUse, KeyOf(image)).value();
+  ASSERT_TRUE(store_->CommitUse(image, ManualClock().Now() + std::chrono::nanoseconds(1)).ok());
+  EXPECT_EQ(store_->database().Get(Column::kManifest, KeyOf(image)).value(), record);
+  EXPECT_NE(store_->database().Get(Column::kUse, KeyOf(image)).value(), pulled);
+}
+
+TEST_F(CollectorTest, ForgetsTheUsesOfImagesThatAreGone) {
+  const auto uses = [&] {
+    int count = 0;
+    EXPECT_TRUE(store_->database().Scan(Column::kUse, [&](auto, auto) { return ++count, Ok(); }).ok());
+    return count;
+  };
+  EXPECT_EQ(uses(), 2);
+  Collect();
+  EXPECT_EQ(uses(), 1);
+}
+
 TEST(JournalTest, ACheckpointLosesNoChangeThatIsOnItsWay) {
   TinyStore store;
   std::atomic<bool> done = false;
