@@ -38,7 +38,8 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   Catalog catalog(*store, Clock::Real());
   DriverSessions driver(*store);
   ImagesService images(*store, catalog, installer, transport);
-  StoreService store_service(*store, catalog, driver);
+  Pruner pruner(*store, catalog, driver);
+  StoreService store_service(*store, catalog, pruner);
   SystemService system(paths, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.sockets));

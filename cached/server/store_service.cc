@@ -1,7 +1,5 @@
 #include "cached/server/store_service.h"
 
-#include <unordered_set>
-
 #include "cached/oci/reference.h"
 #include "cached/server/grpc_status.h"
 #include "cached/store/usage.h"
@@ -39,36 +37,14 @@ grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* r
   return grpc::Status::OK;
 }
 
-// The images that go if nobody uses them, as far as they may be mounted.
-Result<std::vector<ChainId>> StoreService::Candidates(CollectOptions::Images images) const {
-  VARVE_ASSIGN_OR_RETURN(std::vector<ChainId> candidates, driver_.Pinned());
-  if (images == CollectOptions::Images::kUnused) return candidates;
-  VARVE_ASSIGN_OR_RETURN(const auto rows, catalog_.List());
-  std::unordered_set<std::string> named;
-  for (const Catalog::Row& row : rows) {
-    if (!row.name.empty()) named.insert(row.record.chain_id());
-  }
-  std::erase_if(candidates,
-                [&](const ChainId& chain_id) { return named.contains(std::string(KeyOf(chain_id.digest))); });
-  return candidates;
-}
-
-Result<CollectOutcome> StoreService::Collect(CollectOptions::Images images) {
-  const std::lock_guard<std::mutex> one_at_a_time(collecting_);
-  VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(images));
-  CollectOptions options;
-  options.images = images;
-  VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
-  options.close_packs = [this](std::span<const PackId> packs) { driver_.ClosePacks(packs); };
-  return varve::Collect(store_, options);
-}
-
 grpc::Status StoreService::Prune(grpc::ServerContext*, const v1::PruneRequest* request, v1::PruneReply* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t before, DiskBytes(store_.paths().root));
-  const auto outcome = Collect(request->all() ? CollectOptions::Images::kUnused : CollectOptions::Images::kDangling);
+  CollectOptions options;
+  if (request->all()) options.images = CollectOptions::Images::kUnused;
+  const auto outcome = pruner_.Run(std::move(options));
   if (!outcome.ok()) return ToGrpc(outcome.error().In("prune"));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t after, DiskBytes(store_.paths().root));
-  for (const Digest& config : outcome->deleted_configs) reply->add_deleted_images(config.ToString());
+  for (const CollectOutcome::Image& image : outcome->deleted) reply->add_deleted_images(image.config.ToString());
   reply->set_reclaimed_bytes(before > after ? before - after : 0);
   return grpc::Status::OK;
 }

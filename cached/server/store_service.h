@@ -1,18 +1,15 @@
 #pragma once
 
 #include "cached/base/mutex.h"
-#include "cached/server/driver_sessions.h"
-#include "cached/store/collector.h"
-#include "cached/transfer/catalog.h"
+#include "cached/server/pruner.h"
 #include "proto/varve/v1/store.grpc.pb.h"
 
 namespace varve {
 
-// varve.v1.Store. Everything must outlive it. Collections run one at a time.
+// varve.v1.Store. Everything must outlive it.
 class StoreService final : public v1::Store::Service {
  public:
-  StoreService(Store& store, Catalog& catalog, DriverSessions& driver)
-      : store_(store), catalog_(catalog), driver_(driver) {}
+  StoreService(Store& store, Catalog& catalog, Pruner& pruner) : store_(store), catalog_(catalog), pruner_(pruner) {}
 
   grpc::Status Usage(grpc::ServerContext* context, const v1::UsageRequest* request, v1::UsageReply* reply) override;
   grpc::Status Prune(grpc::ServerContext* context, const v1::PruneRequest* request, v1::PruneReply* reply) override;
@@ -24,13 +21,9 @@ class StoreService final : public v1::Store::Service {
                           v1::BenchDedupReply* reply) override;
 
  private:
-  Result<std::vector<ChainId>> Candidates(CollectOptions::Images images) const;
-  Result<CollectOutcome> Collect(CollectOptions::Images images);
-
   Store& store_;
   Catalog& catalog_;
-  DriverSessions& driver_;
-  std::mutex collecting_;  // held for a whole collection, which is I/O: not a Mutex of ours
+  Pruner& pruner_;
 };
 
 }  // namespace varve

@@ -1,6 +1,7 @@
 // Mark and sweep over a store that is in use.
 //
-//   1. Images go: those without a name, or all that nobody uses. Their manifests and names are erased.
+//   1. Images go: those without a name, all that nobody uses, or the least recently used. Their manifests and names are
+//      erased.
 //   2. A journal checkpoint makes older journals void.
 //   3. Mark: what the remaining manifests, served images and open sessions need: image indexes, layers, their chunks.
 //   4. Layers, image indexes and blobs that were not marked are erased, and the uses of images that are gone.
@@ -20,6 +21,7 @@
 #include <unordered_set>
 
 #include "cached/base/log.h"
+#include "cached/store/eviction.h"
 #include "cached/store/pack_rewriter.h"
 
 namespace varve {
@@ -48,6 +50,17 @@ class Collection {
   }
 
  private:
+  // An image, and what decides whether it goes.
+  struct Candidate {
+    std::string key;  // of its manifest's record
+    std::string value;
+    store::Manifest manifest{};
+    std::vector<std::pair<std::string, std::string>> names{};  // its references and their records
+    std::chrono::nanoseconds used{};                           // since 1970
+    bool stays = false;
+  };
+  Result<std::vector<Candidate>> ReadImages();
+  Status KeepMostRecent(std::vector<Candidate>& images) const;
   Status EraseImages();
   Status Mark();
   Status MarkLayer(const Digest& diff_id);
@@ -78,9 +91,12 @@ Result<Record> Parse(std::string_view value) {
   return record;
 }
 
-Status Collection::EraseImages() {
+Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
   std::unordered_set<std::string> in_use;
   for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
+  for (const Digest& held : held_) in_use.emplace(KeyOf(held));  // an image that is being pulled
+  std::unordered_set<std::string> spared;
+  for (const Digest& manifest : options_.spared) spared.emplace(KeyOf(manifest));
   std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>> names;  // manifest → its references
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
@@ -88,23 +104,48 @@ Status Collection::EraseImages() {
         names[ref.manifest_digest()].emplace_back(key, value);
         return Ok();
       }));
-  Committer::Batch batch;
+  std::vector<Candidate> images;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
-        VARVE_ASSIGN_OR_RETURN(const store::Manifest manifest, Parse<store::Manifest>(value));
-        const auto named = names.find(std::string(key));
-        const bool used = in_use.contains(manifest.chain_id());
-        const bool goes = named == names.end() ? !used : options_.images == CollectOptions::Images::kUnused && !used;
-        if (!goes) return Ok();
-        batch.moves.push_back({Column::kManifest, std::string(key), std::string(value), std::nullopt});
-        if (named != names.end()) {
-          for (const auto& [name, record] : named->second)
-            batch.moves.push_back({Column::kRef, name, record, std::nullopt});
-        }
-        VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(manifest.config_digest())));
-        outcome_.deleted_configs.push_back(config);
+        Candidate image{std::string(key), std::string(value)};
+        VARVE_ASSIGN_OR_RETURN(image.manifest, Parse<store::Manifest>(value));
+        image.names = names[image.key];
+        image.stays = in_use.contains(image.manifest.chain_id()) || spared.contains(image.key);
+        VARVE_ASSIGN_OR_RETURN(const auto use, GetRecord<store::Use>(store_.database(), Column::kUse, key));
+        image.used = use ? std::chrono::nanoseconds(use->used_unix_nanoseconds())
+                         : std::chrono::nanoseconds(std::chrono::seconds(image.manifest.pulled_unix()));
+        images.push_back(std::move(image));
         return Ok();
       }));
+  return images;
+}
+
+// The images that may go and do not fit into the budget, beside those that stay.
+Status Collection::KeepMostRecent(std::vector<Candidate>& images) const {
+  std::ranges::sort(images, std::greater(), [](const Candidate& image) { return std::pair(image.stays, image.used); });
+  std::vector<store::Manifest> manifests;
+  for (const Candidate& image : images) manifests.push_back(image.manifest);
+  VARVE_ASSIGN_OR_RETURN(const std::size_t fit, CountThatFit(store_, options_.in_use, manifests, options_.keep_bytes));
+  for (std::size_t i = 0; i < fit; ++i) images[i].stays = true;
+  return Ok();
+}
+
+Status Collection::EraseImages() {
+  VARVE_ASSIGN_OR_RETURN(std::vector<Candidate> images, ReadImages());
+  if (options_.images == CollectOptions::Images::kLeastRecentlyUsed) VARVE_RETURN_IF_ERROR(KeepMostRecent(images));
+  Committer::Batch batch;
+  for (const Candidate& image : images) {
+    const bool named = !image.names.empty();
+    if (image.stays || (named && options_.images == CollectOptions::Images::kDangling)) continue;
+    batch.moves.push_back({Column::kManifest, image.key, image.value, std::nullopt});
+    VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(image.manifest.config_digest())));
+    CollectOutcome::Image& deleted = outcome_.deleted.emplace_back(config);
+    deleted.used = std::chrono::system_clock::time_point(image.used);
+    for (const auto& [name, record] : image.names) {
+      batch.moves.push_back({Column::kRef, name, record, std::nullopt});
+      deleted.names.push_back(name);
+    }
+  }
   return store_.committer().Commit(std::move(batch));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -11,9 +12,13 @@
 namespace varve {
 
 struct CollectOptions {
-  enum class Images { kDangling, kUnused };
-  Images images = Images::kDangling;  // which images go: those without a name, or all that are not in `in_use`
-  std::vector<ChainId> in_use;        // served by the driver, whether named or not
+  // Which images go, if they are not in use: those without a name; all; or, named or not, the least recently used ones,
+  // until the frames of all that stays have at most `keep_bytes`.
+  enum class Images { kDangling, kUnused, kLeastRecentlyUsed };
+  Images images = Images::kDangling;
+  std::uint64_t keep_bytes = 0;
+  std::vector<ChainId> in_use;  // served by the driver, whether named or not
+  std::vector<Digest> spared;   // manifests that stay as if they were in use
   // Tells readers that no locator names these packs any more, and returns when they have closed them (or a bound has
   // passed).
   std::function<void(std::span<const PackId>)> close_packs;
@@ -21,7 +26,12 @@ struct CollectOptions {
 };
 
 struct CollectOutcome {
-  std::vector<Digest> deleted_configs;  // of images that are gone
+  struct Image {
+    Digest config;
+    std::vector<std::string> names;  // canonical
+    std::chrono::system_clock::time_point used;
+  };
+  std::vector<Image> deleted;
   std::uint64_t packs_dropped = 0;
   std::uint64_t frames_moved = 0;
 };

@@ -104,8 +104,9 @@ class Sharing {
 Result<std::uint64_t> DiskBytes(const std::string& directory) {
   thread_local std::uint64_t blocks;
   blocks = 0;
-  const auto add = [](const char*, const struct stat* info, int, struct FTW*) {
-    blocks += static_cast<std::uint64_t>(info->st_blocks);
+  // What went away meanwhile has no status (FTW_NS), and *info is not set.
+  const auto add = [](const char*, const struct stat* info, int kind, struct FTW*) {
+    if (kind != FTW_NS) blocks += static_cast<std::uint64_t>(info->st_blocks);
     return 0;
   };
   if (::nftw(directory.c_str(), add, 32, FTW_PHYS | FTW_MOUNT) != 0) return ErrnoError(errno, directory);

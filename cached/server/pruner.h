@@ -1,0 +1,29 @@
+#pragma once
+
+#include <mutex>
+
+#include "cached/server/driver_sessions.h"
+#include "cached/store/collector.h"
+#include "cached/transfer/catalog.h"
+
+namespace varve {
+
+// Collections of a store whose images may be mounted: asks the driver to give up what nobody uses, collects, and has
+// the driver close the packs that go. One at a time; thread-safe. Everything must outlive it.
+class Pruner {
+ public:
+  Pruner(Store& store, Catalog& catalog, DriverSessions& driver) : store_(store), catalog_(catalog), driver_(driver) {}
+
+  // `options` without `in_use` and `close_packs`, which are the driver's to say.
+  Result<CollectOutcome> Run(CollectOptions options);
+
+ private:
+  Result<std::vector<ChainId>> Candidates(CollectOptions::Images images) const;
+
+  Store& store_;
+  Catalog& catalog_;
+  DriverSessions& driver_;
+  std::mutex collecting_;  // held for a whole collection, which is I/O: not a Mutex of ours
+};
+
+}  // namespace varve
