@@ -90,6 +90,7 @@ grpc::Status ImagesService::Pull(grpc::ServerContext* context, const v1::PullReq
       [&](const LayerProgress& layer) { progress.Report(layer); }, cancel);
   progress.Finish();
   if (!outcome.ok()) return ToGrpc(outcome.error().In("pull " + reference.Familiar()));
+  stored_(outcome->manifest_digest);
   v1::PullEvent done;
   SetDone(outcome->name, outcome->manifest_digest, outcome->config_digest, outcome->up_to_date, done);
   events->Write(done);
@@ -124,6 +125,7 @@ grpc::Status ImagesService::Load(grpc::ServerContext* context,
       ImageInstaller::Order::kOneByOne);
   progress.Finish();
   if (!installed.ok()) return ToGrpc(installed.error().In("load"));
+  stored_(image.manifest_digest);
   v1::PullEvent done;
   SetDone(name.value_or(""), image.manifest_digest, image.manifest.config.digest, missing.empty(), done);
   stream->Write(done);

@@ -7,11 +7,13 @@
 
 namespace varve {
 
-// varve.v1.Images over a store. Everything must outlive it.
+// varve.v1.Images over a store. Everything must outlive it. `stored` is told the manifest of each image that a pull or
+// load has brought.
 class ImagesService final : public v1::Images::Service {
  public:
-  ImagesService(Store& store, Catalog& catalog, ImageInstaller& installer, HttpTransport& transport)
-      : store_(store), catalog_(catalog), installer_(installer), transport_(transport) {}
+  ImagesService(Store& store, Catalog& catalog, ImageInstaller& installer, HttpTransport& transport,
+                std::function<void(const Digest&)> stored)
+      : store_(store), catalog_(catalog), installer_(installer), transport_(transport), stored_(std::move(stored)) {}
 
   grpc::Status Pull(grpc::ServerContext* context, const v1::PullRequest* request,
                     grpc::ServerWriter<v1::PullEvent>* events) override;
@@ -33,6 +35,7 @@ class ImagesService final : public v1::Images::Service {
   Catalog& catalog_;
   ImageInstaller& installer_;
   HttpTransport& transport_;
+  const std::function<void(const Digest&)> stored_;
 };
 
 }  // namespace varve

@@ -9,6 +9,7 @@
 #include "cached/base/log.h"
 #include "cached/registry/curl_transport.h"
 #include "cached/server/driver_sessions.h"
+#include "cached/server/housekeeper.h"
 #include "cached/server/images_service.h"
 #include "cached/server/store_service.h"
 #include "cached/server/system_service.h"
@@ -37,8 +38,10 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   ImageInstaller installer(*store, gate, Clock::Real(), options.install);
   Catalog catalog(*store, Clock::Real());
   DriverSessions driver(*store);
-  ImagesService images(*store, catalog, installer, transport);
   Pruner pruner(*store, catalog, driver);
+  Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
+  ImagesService images(*store, catalog, installer, transport,
+                       [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
   StoreService store_service(*store, catalog, pruner);
   SystemService system(paths, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <memory>
+#include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "cached/base/result.h"
@@ -13,6 +14,7 @@ namespace varve {
 struct ServerOptions {
   StoreOptions store;
   InstallOptions install;
+  std::uint64_t max_store_bytes = 0;    // 0: nothing is evicted
   std::chrono::seconds stop_grace{10};  // for running calls; then they are cancelled
 };
 

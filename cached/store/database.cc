@@ -76,6 +76,7 @@ rocksdb::DBOptions DatabaseOptions() {
 
 struct Database::Impl {
   std::atomic<bool> write_failed = false;
+  std::shared_ptr<rocksdb::Cache> cache;  // of blocks
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kColumns> handles{};
 
@@ -98,6 +99,7 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
   rocksdb::DB* db = nullptr;
   VARVE_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(DatabaseOptions(), path, families, &handles, &db), "open " + path));
   auto impl = std::make_unique<Impl>();
+  impl->cache = cache;
   impl->db.reset(db);
   std::copy(handles.begin(), handles.end(), impl->handles.begin());
   return std::unique_ptr<Database>(new Database(std::move(impl)));
@@ -180,6 +182,13 @@ Status Database::Compact() {
     VARVE_RETURN_IF_ERROR(FromRocks(impl_->db->Flush({}, handle), "flush"));
     VARVE_RETURN_IF_ERROR(FromRocks(impl_->db->CompactRange({}, handle, nullptr, nullptr), "compact"));
   }
+  return Ok();
+}
+
+Status Database::ReleaseMemory() {
+  for (rocksdb::ColumnFamilyHandle* const handle : impl_->handles)
+    VARVE_RETURN_IF_ERROR(FromRocks(impl_->db->Flush({}, handle), "flush"));
+  impl_->cache->EraseUnRefEntries();
   return Ok();
 }
 

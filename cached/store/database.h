@@ -26,7 +26,7 @@ enum class Column : std::uint8_t {
   kPack = 9,
   kUse = 10
 };
-inline constexpr std::size_t kColumns = 10;
+inline constexpr std::size_t kColumns = 11;
 
 // The only door to RocksDB: keys and values are bytes, errors are ours. Thread-safe.
 class Database {
@@ -70,6 +70,9 @@ class Database {
 
   // Gives the space of erased keys back to the file system.
   Status Compact();
+
+  // Writes memtables out and forgets cached blocks: for a time in which nothing is asked.
+  Status ReleaseMemory();
 
  private:
   struct Impl;
