@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -78,6 +79,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "varve-cached: must run as root (rootless is not supported yet)\n");
     return 1;
   }
+  ::umask(0077);  // RocksDB and the socket's directory ask for more than they need
   const RootPaths paths = RootPaths::FromEnvironment();
   if (log_to_file) {
     const Status made = Fs::Real().MakeDirectories(paths.run());

@@ -99,10 +99,13 @@ Status Session::Start(const std::string& process) {
 }
 
 Result<DaemonClient> Session::Daemon() {
-  if (::geteuid() != 0) return Error(Code::kPermissionDenied, "varve must run as root (rootless is not supported yet)");
   DaemonClient client(paths_.socket("cached"));
   auto status = client.SystemStatus();
   if (!status.ok() && status.error().code() == Code::kUnavailable) {
+    if (::geteuid() != 0) {
+      return Error(Code::kPermissionDenied,
+                   "varve must run as root; members of [listen] group may use a daemon that root has started");
+    }
     VARVE_RETURN_IF_ERROR(Start("cached"));
     client = DaemonClient(paths_.socket("cached"));
     status = client.SystemStatus();

@@ -1,9 +1,9 @@
 #include "cached/server/server.h"
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/server_posix.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 #include "cached/base/fd.h"
 #include "cached/base/log.h"
@@ -13,17 +13,26 @@
 #include "cached/server/images_service.h"
 #include "cached/server/store_service.h"
 #include "cached/server/system_service.h"
+#include "cached/server/unix_listener.h"
 
 namespace varve {
 namespace {
 
 constexpr int kMessageBytesMax = 64 << 20;
 constexpr int kGrpcThreadsMax = 64;
+constexpr int kAcceptBackOffMs = 500;  // while descriptors have run out
 
-// Waits until one of the two is readable.
-void AwaitStop(int stop_fd, int client_stop_fd) {
-  pollfd fds[] = {{stop_fd, POLLIN, 0}, {client_stop_fd, POLLIN, 0}};
-  while (::poll(fds, 2, -1) < 0 && errno == EINTR) {
+// Takes in peers until one of the two descriptors is readable. gRPC would accept by itself, but asks nobody who it is.
+void AcceptUntilStop(UnixListener& listener, grpc::Server& server, int stop_fd, int client_stop_fd) {
+  pollfd fds[] = {{stop_fd, POLLIN, 0}, {client_stop_fd, POLLIN, 0}, {listener.fd(), POLLIN, 0}};
+  while (true) {
+    if (::poll(fds, std::size(fds), -1) < 0) continue;  // EINTR
+    if (fds[0].revents != 0 || fds[1].revents != 0) return;
+    auto peer = listener.Accept();
+    for (; peer.ok() && *peer; peer = listener.Accept()) grpc::AddInsecureChannelFromFd(&server, (*peer)->Release());
+    if (peer.ok()) continue;
+    LogError("{}", peer.error().message());
+    ::poll(fds, 2, kAcceptBackOffMs);
   }
 }
 
@@ -47,23 +56,20 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
 
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.sockets));
   const std::string socket = paths.socket("cached");
-  ::unlink(socket.c_str());
-  const mode_t before = ::umask(0177);  // the socket is 0600 from its first moment
+  VARVE_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Create(socket, options.listen_group));
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("varve-cached");
   quota.SetMaxThreads(kGrpcThreadsMax);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
-  builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials());
   builder.RegisterService(&images);
   builder.RegisterService(&driver);
   builder.RegisterService(&store_service);
   builder.RegisterService(&system);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  ::umask(before);
-  if (server == nullptr) return Error(Code::kUnavailable, socket + ": cannot listen there");
+  if (server == nullptr) return Error(Code::kInternal, "gRPC does not start");
   LogInfo("varve-cached {} serves {}", VARVE_VERSION, paths.root);
-  AwaitStop(stop_fd, client_stop.get());
+  AcceptUntilStop(listener, *server, stop_fd, client_stop.get());
   server->Shutdown(std::chrono::system_clock::now() + options.stop_grace);
   server->Wait();
   ::unlink(socket.c_str());

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cached/base/result.h"
 #include "cached/base/root_paths.h"
@@ -14,8 +18,9 @@ namespace varve {
 struct ServerOptions {
   StoreOptions store;
   InstallOptions install;
-  std::uint64_t max_store_bytes = 0;    // 0: nothing is evicted
-  std::chrono::seconds stop_grace{10};  // for running calls; then they are cancelled
+  std::uint64_t max_store_bytes = 0;      // 0: nothing is evicted
+  std::optional<gid_t> listen_group;      // whose members may use the socket, beside root
+  std::chrono::seconds stop_grace{10};    // for running calls; then they are cancelled
 };
 
 // Opens the store of `paths` and serves it on its unix socket until `stop` (or a client) asks to stop. Returns once all

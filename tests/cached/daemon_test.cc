@@ -1,0 +1,69 @@
+// The daemon as a process.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+
+#include "cached/client/channel.h"
+#include "cached/client/daemon_client.h"
+#include "tests/support/temp_dir.h"
+
+namespace varve {
+namespace {
+
+constexpr std::chrono::seconds kStartTimeout{30};
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  }
+  ~DaemonTest() override { Stop(); }
+
+  void Start() {
+    ::umask(0022);  // the daemon's own must do
+    pid_ = ::fork();
+    ASSERT_GE(pid_, 0);
+    if (pid_ != 0) return;
+    ::setenv("VARVE_ROOT", root_.c_str(), 1);
+    ::execl(VARVE_CACHED, VARVE_CACHED, "--log-to-file", static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  bool Answers() {
+    return ConnectUnix(root_ + "/run/cached.sock")->WaitForConnected(std::chrono::system_clock::now() + kStartTimeout);
+  }
+  int Wait() {
+    int status = 0;
+    ::waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  int Stop() {
+    if (pid_ <= 0) return 0;
+    ::kill(pid_, SIGTERM);
+    return Wait();
+  }
+
+  const TempDir directory_;
+  const std::string root_ = directory_ / "root";
+  pid_t pid_ = -1;
+};
+
+TEST_F(DaemonTest, MakesNothingThatOthersMayTouch) {
+  Start();
+  ASSERT_TRUE(Answers());
+  ASSERT_TRUE(DaemonClient(root_ + "/run/cached.sock").ListImages().ok());
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root_)) {
+    EXPECT_EQ(entry.symlink_status().permissions() & std::filesystem::perms(0077), std::filesystem::perms::none)
+        << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 10);
+  EXPECT_EQ(Stop(), 0);
+}
+
+}  // namespace
+}  // namespace varve
