@@ -15,6 +15,7 @@
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
 #include "cached/base/root_paths.h"
+#include "cached/config.h"
 #include "cached/server/server.h"
 #include "cached/store/rebuild.h"
 
@@ -44,12 +45,12 @@ Result<UniqueFd> StopSignals() {
   return fd;
 }
 
-Status RunDaemon(const RootPaths& paths) {
+Status RunDaemon(const RootPaths& paths, const ServerOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, TakeLock(paths));
   VARVE_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());
   VARVE_RETURN_IF_ERROR(
       WriteFileAtomically(Fs::Real(), paths.pid("cached"), AsBytes(std::to_string(::getpid()) + "\n")));
-  const Status served = Serve(paths, ServerOptions(), stop.get());
+  const Status served = Serve(paths, options, stop.get());
   Fs::Real().Remove(paths.pid("cached")).IgnoreError("a stale pid file is harmless: the lock tells who lives");
   return served;
 }
@@ -72,8 +73,11 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", VARVE_VERSION);
   bool rebuild = false;
   bool log_to_file = false;
+  std::string config_file;
   app.add_flag("--rebuild-index", rebuild, "make the index anew from the packs, then exit");
   app.add_flag("--log-to-file", log_to_file, "log to run/cached.log below the root instead of standard error");
+  app.add_option("--config", config_file,
+                 "read this file instead of /etc/varve/cached.toml and $VARVE_ROOT/cached.toml");
   CLI11_PARSE(app, argc, argv);
   if (::geteuid() != 0) {
     std::fprintf(stderr, "varve-cached: must run as root (rootless is not supported yet)\n");
@@ -86,7 +90,9 @@ int Main(int argc, char** argv) {
     const Status opened = made.ok() ? LogToFile(paths.log("cached")) : made;
     if (!opened.ok()) std::fprintf(stderr, "varve-cached: %s\n", opened.error().message().c_str());
   }
-  const Status outcome = rebuild ? RunRebuild(paths) : RunDaemon(paths);
+  const auto config = LoadConfig(paths, config_file);
+  if (config.ok()) SetLogLevel(config->log_level);
+  const Status outcome = !config.ok() ? config.error() : rebuild ? RunRebuild(paths) : RunDaemon(paths, config->server);
   if (outcome.ok()) return 0;
   LogError("{}", outcome.error().message());
   return 1;

@@ -52,7 +52,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   ImagesService images(*store, catalog, installer, transport,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
   StoreService store_service(*store, catalog, pruner);
-  SystemService system(paths, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
+  SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.sockets));
   const std::string socket = paths.socket("cached");

@@ -20,6 +20,7 @@ struct ServerOptions {
   InstallOptions install;
   std::uint64_t max_store_bytes = 0;      // 0: nothing is evicted
   std::optional<gid_t> listen_group;      // whose members may use the socket, beside root
+  std::vector<std::string> config_files;  // that these options come from, for the status
   std::chrono::seconds stop_grace{10};    // for running calls; then they are cancelled
 };
 

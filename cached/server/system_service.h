@@ -11,8 +11,10 @@ namespace varve {
 // varve.v1.System. `stop` is called once a client has asked for it; it must not wait for this call to end.
 class SystemService final : public v1::System::Service {
  public:
-  SystemService(const RootPaths& paths, DriverSessions& driver, std::function<void()> stop)
+  SystemService(const RootPaths& paths, std::vector<std::string> config_files, DriverSessions& driver,
+                std::function<void()> stop)
       : root_(paths.root),
+        config_files_(std::move(config_files)),
         driver_(driver),
         stop_(std::move(stop)),
         started_unix_(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())) {}
@@ -22,6 +24,7 @@ class SystemService final : public v1::System::Service {
 
  private:
   const std::string root_;
+  const std::vector<std::string> config_files_;
   DriverSessions& driver_;
   const std::function<void()> stop_;
   const std::time_t started_unix_;

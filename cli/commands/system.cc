@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -58,8 +59,11 @@ Result<int> RunStatus(Session& session, const NoOptions&) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::StatusReply status, daemon.SystemStatus());
   fmt::print(
-      "root            {}\nvarve-cached    running, pid {}, version {}\nvarve-fuse      {}\nserved images   {}\n",
-      status.root(), status.pid(), status.version(), session.Lives("fuse") ? "running" : "not running",
+      "root            {}\nconfiguration   {}\nvarve-cached    running, pid {}, version {}\nvarve-fuse      {}\n"
+      "served images   {}\n",
+      status.root(),
+      status.config_files().empty() ? "all defaults" : fmt::format("{}", fmt::join(status.config_files(), ", ")),
+      status.pid(), status.version(), session.Lives("fuse") ? "running" : "not running",
       status.served_chain_ids_size());
   return 0;
 }

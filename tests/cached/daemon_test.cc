@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "cached/client/channel.h"
 #include "cached/client/daemon_client.h"
@@ -45,6 +47,11 @@ class DaemonTest : public ::testing::Test {
     ::kill(pid_, SIGTERM);
     return Wait();
   }
+  std::string Log() {
+    std::stringstream text;
+    text << std::ifstream(root_ + "/run/cached.log").rdbuf();
+    return text.str();
+  }
 
   const TempDir directory_;
   const std::string root_ = directory_ / "root";
@@ -63,6 +70,27 @@ TEST_F(DaemonTest, MakesNothingThatOthersMayTouch) {
   }
   EXPECT_GT(files, 10);
   EXPECT_EQ(Stop(), 0);
+}
+
+TEST_F(DaemonTest, SaysWhichConfigurationItHasRead) {
+  std::filesystem::create_directory(root_);
+  std::ofstream(root_ + "/cached.toml") << "[log]\nlevel = \"error\"\n";
+  Start();
+  ASSERT_TRUE(Answers());
+  const auto status = DaemonClient(root_ + "/run/cached.sock").SystemStatus();
+  ASSERT_TRUE(status.ok()) << status.error().message();
+  ASSERT_GT(status->config_files_size(), 0);
+  EXPECT_EQ(*status->config_files().rbegin(), root_ + "/cached.toml");
+  EXPECT_EQ(Stop(), 0);
+  EXPECT_EQ(Log(), "");
+}
+
+TEST_F(DaemonTest, DoesNotStartWithAConfigurationThatIsWrong) {
+  std::filesystem::create_directory(root_);
+  std::ofstream(root_ + "/cached.toml") << "[gc]\nmaximum = 1\n";
+  Start();
+  EXPECT_EQ(Wait(), 1);
+  EXPECT_NE(Log().find(root_ + "/cached.toml:2: unknown key gc.maximum"), std::string::npos) << Log();
 }
 
 }  // namespace
