@@ -24,6 +24,7 @@ void SetAction(Cli& cli, CLI::App* command, std::shared_ptr<Options> options, Ru
   command->callback([&cli, options, run] { cli.action = [&cli, options, run] { return run(cli.session, *options); }; });
 }
 
+inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 
 void AddBench(Cli& cli);

@@ -12,6 +12,10 @@ namespace varve {
 std::string UsageJson(const v1::UsageReply& usage);
 std::string DedupJson(const v1::BenchDedupReply& report);
 std::string ImageRowJson(const v1::ListImagesReply::Image& image);
+// One line each, for `pull --json` (docs/man/varve.1).
+std::string PullLayerJson(const v1::PullEvent::Layer& layer);
+std::string PullDoneJson(const v1::PullEvent::Done& done);
+std::string ErrorJson(const Error& error);
 // docker's `image inspect`, one object.
 Result<std::string> InspectJson(const v1::ImageDetail& image);
 // The objects in an array, as docker prints them.

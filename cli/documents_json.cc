@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "cached/base/bytes.h"
@@ -10,6 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kIndent = 4;
+constexpr int kOneLine = -1;
 
 std::string Text(const Json& json, int indent = kIndent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -62,7 +65,31 @@ std::string ImageRowJson(const v1::ListImagesReply::Image& image) {
                      {"CreatedSince", AgoOf(image.created())},
                      {"CreatedAt", image.created()},
                      {"Size", HumanSize(image.size_bytes())}};
-  return Text(json, -1);
+  return Text(json, kOneLine);
+}
+
+std::string PullLayerJson(const v1::PullEvent::Layer& layer) {
+  std::string state = v1::PullEvent::Layer::State_Name(layer.state());
+  std::ranges::transform(state, state.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return Text({{"event", "layer"},
+               {"digest", layer.digest()},
+               {"state", state},
+               {"done_bytes", layer.done_bytes()},
+               {"total_bytes", layer.total_bytes()}},
+              kOneLine);
+}
+
+std::string PullDoneJson(const v1::PullEvent::Done& done) {
+  return Text({{"event", "done"},
+               {"reference", done.reference()},
+               {"manifest_digest", done.manifest_digest()},
+               {"config_digest", done.config_digest()},
+               {"up_to_date", done.up_to_date()}},
+              kOneLine);
+}
+
+std::string ErrorJson(const Error& error) {
+  return Text({{"event", "error"}, {"code", CodeName(error.code())}, {"message", error.message()}}, kOneLine);
 }
 
 Result<std::string> InspectJson(const v1::ImageDetail& image) {

@@ -26,7 +26,7 @@ int Main(int argc, char** argv) {
   const Result<int> outcome = cli.action();
   if (outcome.ok()) return *outcome;
   std::fprintf(stderr, "Error: %s\n", outcome.error().message().c_str());
-  return app.got_subcommand("run") ? kOwnFailure : 1;
+  return app.got_subcommand("run") ? kOwnFailure : kFailure;
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace varve {
 struct PullOptions {
   std::string source;    // a reference, or "oci:DIR[:TAG]"
   std::string platform;  // empty: the host's
-  bool quiet = false;
   std::string tls_verify = "true";
 };
 

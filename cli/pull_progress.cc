@@ -9,6 +9,7 @@
 
 #include "cached/base/bytes.h"
 #include "cached/oci/reference.h"
+#include "cli/documents.h"
 #include "cli/print.h"
 
 namespace varve {
@@ -40,8 +41,7 @@ std::string Bar(std::uint64_t done, std::uint64_t total) {
 
 }  // namespace
 
-PullProgress::Style PullProgress::StyleFor(bool quiet) {
-  if (quiet) return Style::kQuiet;
+PullProgress::Style PullProgress::StyleOfOutput() {
   const char* terminal = std::getenv("TERM");
   const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
   return ::isatty(STDOUT_FILENO) == 1 && !dumb ? Style::kTerminal : Style::kPlain;
@@ -54,6 +54,7 @@ void PullProgress::Show(const v1::PullEvent& event) {
     if (fresh) order_.push_back(layer.digest());
     const bool changed = fresh || found->second.state() != layer.state();
     found->second = layer;
+    if (style_ == Style::kJson) fmt::print("{}\n", PullLayerJson(layer));
     if (style_ == Style::kPlain && changed && layer.state() != v1::PullEvent::Layer::WAITING) {
       fmt::print("{}: {}\n", ShortId(layer.digest()), StateName(layer.state()));
     }
@@ -74,6 +75,10 @@ void PullProgress::Redraw() {
 }
 
 void PullProgress::Finish() const {
+  if (style_ == Style::kJson) {
+    fmt::print("{}\n", PullDoneJson(done_));
+    return;
+  }
   const auto reference = Reference::Parse(done_.reference());
   const std::string name = reference.ok() ? reference->Familiar() : done_.config_digest();
   if (style_ == Style::kQuiet) {

@@ -10,16 +10,17 @@
 namespace varve {
 
 // Shows a pull as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each step
-// otherwise, nothing when quiet. NO_COLOR has nothing to switch off: there are no colours.
+// otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has nothing to
+// switch off: there are no colours.
 class PullProgress {
  public:
-  enum class Style { kQuiet, kPlain, kTerminal };
-  // kTerminal if standard output is one and TERM is not "dumb".
-  static Style StyleFor(bool quiet);
+  enum class Style { kQuiet, kPlain, kTerminal, kJson };
+  // kTerminal if standard output is one and TERM is not "dumb", else kPlain.
+  static Style StyleOfOutput();
 
   explicit PullProgress(Style style) : style_(style) {}
   void Show(const v1::PullEvent& event);
-  // "Digest: …" and "Status: …", or with kQuiet the reference (the id of an image without one) alone.
+  // "Digest: …" and "Status: …"; with kQuiet the reference (the id of an image without one) alone.
   void Finish() const;
   const v1::PullEvent::Done& done() const { return done_; }
 

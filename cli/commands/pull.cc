@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "cli/layout_source.h"
 
 namespace varve {
@@ -10,12 +11,28 @@ namespace {
 
 constexpr std::string_view kLayoutPrefix = "oci:";
 
-Result<int> RunPull(Session& session, const PullOptions& options) {
+struct PullCommandOptions {
+  PullOptions pull;
+  bool quiet = false;
+  bool json = false;
+};
+
+Status PullAndShow(Session& session, const PullCommandOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  PullProgress progress(PullProgress::StyleFor(options.quiet));
-  VARVE_RETURN_IF_ERROR(PullFrom(daemon, options, progress));
+  PullProgress progress(options.json    ? PullProgress::Style::kJson
+                        : options.quiet ? PullProgress::Style::kQuiet
+                                        : PullProgress::StyleOfOutput());
+  VARVE_RETURN_IF_ERROR(PullFrom(daemon, options.pull, progress));
   progress.Finish();
-  return 0;
+  return Ok();
+}
+
+Result<int> RunPull(Session& session, const PullCommandOptions& options) {
+  const Status pulled = PullAndShow(session, options);
+  if (pulled.ok()) return 0;
+  if (!options.json) return pulled.error();
+  fmt::print("{}\n", ErrorJson(pulled.error()));
+  return kFailure;
 }
 
 }  // namespace
@@ -40,12 +57,14 @@ Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& 
 }
 
 void AddPull(Cli& cli) {
-  auto options = std::make_shared<PullOptions>();
+  auto options = std::make_shared<PullCommandOptions>();
   CLI::App* command = cli.app.add_subcommand("pull", "Bring an image from a registry or an OCI layout into the store");
-  command->add_option("IMAGE", options->source, "NAME[:TAG][@DIGEST], or oci:DIR[:TAG]")->required();
-  command->add_option("--platform", options->platform, "os/arch[/variant] to choose from a multi-platform image");
-  command->add_flag("-q,--quiet", options->quiet, "print the image's name only");
-  command->add_option("--tls-verify", options->tls_verify, "false: accept any certificate, or plain HTTP")
+  command->add_option("IMAGE", options->pull.source, "NAME[:TAG][@DIGEST], or oci:DIR[:TAG]")->required();
+  command->add_option("--platform", options->pull.platform, "os/arch[/variant] to choose from a multi-platform image");
+  CLI::Option* quiet = command->add_flag("-q,--quiet", options->quiet, "print the image's name only");
+  command->add_flag("--json", options->json, "print progress, result or error as JSON objects, one a line")
+      ->excludes(quiet);
+  command->add_option("--tls-verify", options->pull.tls_verify, "false: accept any certificate, or plain HTTP")
       ->check(CLI::IsMember({"true", "false"}));
   SetAction(cli, command, options, RunPull);
 }

@@ -1,0 +1,76 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/documents.h"
+#include "cli/pull_progress.h"
+
+namespace varve {
+namespace {
+
+using Json = nlohmann::json;
+
+v1::PullEvent LayerEvent(v1::PullEvent::Layer::State state, std::uint64_t done_bytes) {
+  v1::PullEvent event;
+  v1::PullEvent::Layer& layer = *event.add_layers();
+  layer.set_digest("sha256:ab");
+  layer.set_state(state);
+  layer.set_done_bytes(done_bytes);
+  layer.set_total_bytes(10);
+  return event;
+}
+
+// What a pull of one layer prints.
+std::string ShownAs(PullProgress::Style style) {
+  PullProgress progress(style);
+  v1::PullEvent done;
+  done.mutable_done()->set_reference("docker.io/library/x:1");
+  done.mutable_done()->set_manifest_digest("sha256:cd");
+  done.mutable_done()->set_config_digest("sha256:ef");
+  ::testing::internal::CaptureStdout();
+  progress.Show(LayerEvent(v1::PullEvent::Layer::DOWNLOADING, 4));
+  progress.Show(LayerEvent(v1::PullEvent::Layer::DOWNLOADING, 8));
+  progress.Show(LayerEvent(v1::PullEvent::Layer::DONE, 10));
+  progress.Show(done);
+  progress.Finish();
+  return ::testing::internal::GetCapturedStdout();
+}
+
+TEST(PullProgressTest, AsJsonEachEventIsOneLineAndTheLastIsTheResult) {
+  std::vector<Json> lines;
+  std::istringstream output(ShownAs(PullProgress::Style::kJson));
+  for (std::string line; std::getline(output, line);) lines.push_back(Json::parse(line));
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[1], Json({{"event", "layer"},
+                            {"digest", "sha256:ab"},
+                            {"state", "downloading"},
+                            {"done_bytes", 8},
+                            {"total_bytes", 10}}));
+  EXPECT_EQ(lines[2]["state"], "done");
+  EXPECT_EQ(lines[3], Json({{"event", "done"},
+                            {"reference", "docker.io/library/x:1"},
+                            {"manifest_digest", "sha256:cd"},
+                            {"config_digest", "sha256:ef"},
+                            {"up_to_date", false}}));
+}
+
+TEST(PullProgressTest, WithoutATerminalEachStepIsAPlainLine) {
+  EXPECT_EQ(ShownAs(PullProgress::Style::kPlain),
+            "ab: Downloading\nab: Pull complete\nDigest: sha256:cd\nStatus: Downloaded newer image for x:1\n");
+}
+
+TEST(PullProgressTest, QuietSaysTheNameAlone) {
+  EXPECT_EQ(ShownAs(PullProgress::Style::kQuiet), "docker.io/library/x:1\n");
+}
+
+TEST(PullProgressTest, AnErrorIsAnObjectOfOneLineWhateverItsMessageHolds) {
+  const std::string line = ErrorJson(Error(Code::kNotFound, "No such image: \"x\"\n\xff"));
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(Json::parse(line),
+            Json({{"event", "error"}, {"code", "not found"}, {"message", "No such image: \"x\"\n\ufffd"}}));
+}
+
+}  // namespace
+}  // namespace varve
