@@ -1,6 +1,7 @@
 // varve-cached: flags → options → wiring.
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
@@ -21,6 +22,11 @@
 
 namespace varve {
 namespace {
+
+// The heap that an ingest has grown goes back to the system only if few arenas hold it, and no large block lies between
+// small ones: measured in docs/design/threading.md, "Memory".
+constexpr int kHeapArenas = 2;
+constexpr int kOwnMappingBytesMin = 1 << 20;
 
 // Held for the life of the process: one daemon a root.
 Result<UniqueFd> TakeLock(const RootPaths& paths) {
@@ -83,6 +89,8 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "varve-cached: must run as root (rootless is not supported yet)\n");
     return 1;
   }
+  ::mallopt(M_ARENA_MAX, kHeapArenas);
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingBytesMin);
   ::umask(0077);  // RocksDB and the socket's directory ask for more than they need
   const RootPaths paths = RootPaths::FromEnvironment();
   if (log_to_file) {
