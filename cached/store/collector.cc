@@ -66,8 +66,7 @@ class Collection {
   Status MarkLayer(const Digest& diff_id);
   Status EraseRecords();
   Status EraseUnmarked(Column column, const std::unordered_set<Digest>& marked, Committer::Batch& batch);
-  Status FindLiveFrames();
-  void AddFrames(const store::Parts& parts);
+  Status FindFrames();
   Result<std::vector<PackId>> ChoosePacks();
   Status RewritePacks(std::uint64_t first_journal);
   bool ChunkIsLive(std::string_view key) const;
@@ -230,43 +229,16 @@ Status Collection::EraseRecords() {
   return store_.committer().Commit(std::move(rest));
 }
 
-void Collection::AddFrames(const store::Parts& parts) {
-  for (const store::Placement& placement : parts.parts())
-    frames_[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
-}
-
-Status Collection::FindLiveFrames() {
-  frames_.clear();
-  VARVE_RETURN_IF_ERROR(
-      store_.database().Scan(Column::kChunk, [&](std::string_view key, std::string_view value) -> Status {
-        if (!ChunkIsLive(key)) return Ok();
-        VARVE_ASSIGN_OR_RETURN(const store::Placement placement, Parse<store::Placement>(value));
-        frames_[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
-        return Ok();
-      }));
-  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kLayer, [&](std::string_view, std::string_view value) -> Status {
-    VARVE_ASSIGN_OR_RETURN(const store::Layer layer, Parse<store::Layer>(value));
-    AddFrames(layer.index());
-    AddFrames(layer.recipe());
-    return Ok();
-  }));
-  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kImage, [&](std::string_view, std::string_view value) -> Status {
-    VARVE_ASSIGN_OR_RETURN(const store::Image image, Parse<store::Image>(value));
-    AddFrames(image.index());
-    return Ok();
-  }));
-  return store_.database().Scan(Column::kManifest, [&](std::string_view, std::string_view value) -> Status {
-    VARVE_ASSIGN_OR_RETURN(const store::Manifest manifest, Parse<store::Manifest>(value));
-    AddFrames(manifest.manifest());
-    AddFrames(manifest.config());
-    return Ok();
-  });
+Status Collection::FindFrames() {
+  VARVE_ASSIGN_OR_RETURN(frames_,
+                         FindLiveFrames(store_.database(), [this](std::string_view key) { return ChunkIsLive(key); }));
+  return Ok();
 }
 
 // The packs with enough dead bytes, sealed. Frames are looked for again afterwards: only then nothing more can come
 // into these packs.
 Result<std::vector<PackId>> Collection::ChoosePacks() {
-  VARVE_RETURN_IF_ERROR(FindLiveFrames());
+  VARVE_RETURN_IF_ERROR(FindFrames());
   VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(store_.database()));
   std::vector<PackId> chosen;
   for (const auto& [pack, bytes] : durable) {
@@ -276,7 +248,7 @@ Result<std::vector<PackId>> Collection::ChoosePacks() {
     if (dead < options_.dead_fraction_min * static_cast<double>(bytes)) continue;
     if (store_.packs().Seal(pack) && !store_.committer().HasPendingIn(pack)) chosen.push_back(pack);
   }
-  VARVE_RETURN_IF_ERROR(FindLiveFrames());
+  VARVE_RETURN_IF_ERROR(FindFrames());
   return chosen;
 }
 

@@ -42,10 +42,42 @@ std::optional<std::string> Moved(std::string_view value, const Locations& moved,
   return record.SerializeAsString();
 }
 
+template <class Record>
+Status AddFrames(const Database& database, Column column, LiveFrames& frames) {
+  return database.Scan(column, [&](std::string_view, std::string_view value) -> Status {
+    Record record;
+    if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())))
+      return Error(Code::kDataLoss, "a record of the index does not parse; run: varve store rebuild-index");
+    EachParts(record, [&](store::Parts& parts) {
+      for (const store::Placement& placement : parts.parts())
+        frames[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
+    });
+    return Ok();
+  });
+}
+
 }  // namespace
 
+Result<LiveFrames> FindLiveFrames(const Database& database,
+                                  const std::function<bool(std::string_view key)>& chunk_is_live) {
+  LiveFrames frames;
+  VARVE_RETURN_IF_ERROR(database.Scan(Column::kChunk, [&](std::string_view key, std::string_view value) -> Status {
+    if (!chunk_is_live(key)) return Ok();
+    store::Placement placement;
+    if (!placement.ParseFromArray(value.data(), static_cast<int>(value.size())))
+      return Error(Code::kDataLoss, "a placement does not parse; run: varve store rebuild-index");
+    frames[PackId{placement.pack()}].emplace(placement.offset_bytes(), placement.frame_bytes());
+    return Ok();
+  }));
+  VARVE_RETURN_IF_ERROR(AddFrames<store::Layer>(database, Column::kLayer, frames));
+  VARVE_RETURN_IF_ERROR(AddFrames<store::Image>(database, Column::kImage, frames));
+  VARVE_RETURN_IF_ERROR(AddFrames<store::Manifest>(database, Column::kManifest, frames));
+  return frames;
+}
+
 PackRewriter::PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers,
-                           std::uint64_t first_journal, std::function<void(std::span<const PackId>)> close_packs)
+                           std::optional<std::uint64_t> first_journal,
+                           std::function<void(std::span<const PackId>)> close_packs)
     : store_(store),
       live_(live),
       live_layers_(live_layers),
@@ -57,7 +89,7 @@ Status PackRewriter::Rewrite(std::span<const PackId> packs) {
   VARVE_RETURN_IF_ERROR(KeepWhatWasTouched(old));
   NewLocations moved;
   for (const PackId pack : packs) {
-    Status copied = KeepJournals(pack);
+    Status copied = first_journal_ ? KeepJournals(pack) : Ok();
     if (copied.ok()) copied = CopyFrames(pack, moved);
     if (copied.ok()) continue;
     if (copied.error().code() != Code::kDataLoss) return copied;
@@ -77,8 +109,10 @@ Status PackRewriter::Rewrite(std::span<const PackId> packs) {
   VARVE_RETURN_IF_ERROR(MoveLocators(old, moved));
   const std::vector<PackId> dropped(old.begin(), old.end());
   close_packs_(dropped);
-  for (const PackId pack : dropped)
-    VARVE_RETURN_IF_ERROR(store_.fs().Remove(store_.paths().packs() + "/" + pack.FileName()));
+  for (const PackId pack : dropped) {
+    const Status removed = store_.fs().Remove(store_.paths().packs() + "/" + pack.FileName());
+    if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;  // a lost pack is dropped too
+  }
   packs_dropped_ += dropped.size();
   frames_moved_ += moved.size();
   return store_.fs().SyncDirectory(store_.paths().packs());
@@ -111,7 +145,7 @@ Status PackRewriter::KeepJournals(PackId pack) {
         VARVE_ASSIGN_OR_RETURN(const Bytes payload, DecodePayload(frame.header, frame.bytes));
         ByteSpan rest = payload;
         VARVE_ASSIGN_OR_RETURN(const RecordHeader record, DecodeRecordHeader(rest));
-        if (LoadLittle<std::uint64_t>(record.name.bytes.data()) >= first_journal_) {
+        if (LoadLittle<std::uint64_t>(record.name.bytes.data()) >= *first_journal_) {
           live_[pack].emplace(static_cast<std::uint32_t>(offset), header.FrameBytes());
         }
         return Ok();
@@ -120,6 +154,7 @@ Status PackRewriter::KeepJournals(PackId pack) {
 }
 
 Status PackRewriter::CopyFrames(PackId pack, NewLocations& moved) {
+  if (live_[pack].empty()) return Ok();  // and the pack need not even open
   VARVE_ASSIGN_OR_RETURN(const PackReader reader, PackReader::Open(store_.fs(), store_.paths().packs(), pack));
   for (const auto& [offset, length] : live_[pack]) {
     VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame, reader.ReadFrame(offset, length));

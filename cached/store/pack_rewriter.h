@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -15,14 +16,19 @@ namespace varve {
 // The frames of packs that somebody needs: by pack, offset and length in bytes.
 using LiveFrames = std::map<PackId, std::map<std::uint32_t, std::uint32_t>>;
 
+// The frames that every record needs, and those of the chunks whose key `chunk_is_live`.
+Result<LiveFrames> FindLiveFrames(const Database& database,
+                                  const std::function<bool(std::string_view key)>& chunk_is_live);
+
 // Gives back the dead part of packs: copies the live frames of each into a fresh one, moves the placements and records
 // that point to them, puts locator words right, and unlinks the old file. A pack with a damaged live frame is left as
 // it is and logged.
 class PackRewriter {
  public:
-  // `live` was found after the packs to rewrite were sealed. Journals before `first_journal` are void.
-  PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers, std::uint64_t first_journal,
-               std::function<void(std::span<const PackId>)> close_packs);
+  // `live` was found after the packs to rewrite were sealed. Journals before `first_journal` are void; without one, all
+  // in these packs are.
+  PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers,
+               std::optional<std::uint64_t> first_journal, std::function<void(std::span<const PackId>)> close_packs);
 
   // `packs` are sealed and nobody writes into them.
   Status Rewrite(std::span<const PackId> packs);
@@ -44,7 +50,7 @@ class PackRewriter {
   Store& store_;
   LiveFrames& live_;
   const std::span<const Digest> live_layers_;
-  const std::uint64_t first_journal_;
+  const std::optional<std::uint64_t> first_journal_;
   const std::function<void(std::span<const PackId>)> close_packs_;
   std::shared_ptr<PackWriter> target_;
   std::uint64_t packs_dropped_ = 0;
