@@ -38,6 +38,16 @@ Status IndexFiles::WriteFile(const std::string& path, ByteSpan bytes) {
 }
 
 Status IndexFiles::PublishLayer(const Digest& diff_id, IndexDraft& draft, std::span<const std::uint64_t> locators) {
+  VARVE_ASSIGN_OR_RETURN(const MappedFile made, draft.Map());
+  const auto there = MapLayer(diff_id);
+  if (there.ok() && std::ranges::equal(there->file.bytes(), made.bytes())) {
+    const std::string path = paths_.locators(diff_id.hex());
+    auto table = LocatorTable::Open(path, diff_id, locators.size(), LocatorTable::Access::kReadWrite);
+    if (table.ok()) {
+      for (std::uint32_t i = 0; i < locators.size(); ++i) table->Set(i, Locator::Unpack(locators[i]));
+      return Ok();
+    }
+  }
   VARVE_RETURN_IF_ERROR(draft.Publish(paths_.layer_index(diff_id.hex())));
   return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, locators);
 }

@@ -54,6 +54,7 @@ class IndexFiles {
   IndexFiles(Fs& fs, const RootPaths& paths, const Database& database);
 
   Result<std::unique_ptr<IndexDraft>> StartDraft();
+  // What is there and says the same stays, and its locator words are set in place: a driver may have both mapped.
   Status PublishLayer(const Digest& diff_id, IndexDraft& draft, std::span<const std::uint64_t> locators);
   Status PublishImage(const ChainId& chain_id, IndexDraft& draft);
 

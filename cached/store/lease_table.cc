@@ -17,7 +17,20 @@ bool LeaseTable::Session::Touch(const Digest& digest) {
   // Also of what is condemned: its finder writes it anew, and the next collection must not take that.
   if (table_.collecting_) table_.kept_.insert(digest);
   touched_.push_back(digest);
-  return !table_.condemned_.contains(digest);
+  const bool damaged = table_.damaged_.contains(digest);
+  if (damaged) damaged_.push_back(digest);
+  return !damaged && !table_.condemned_.contains(digest);
+}
+
+void LeaseTable::Session::SetSound() {
+  MutexLock lock(table_.mutex_);
+  for (const Digest& digest : damaged_) table_.damaged_.erase(digest);
+  damaged_.clear();
+}
+
+void LeaseTable::AddDamaged(std::span<const Digest> damaged) {
+  MutexLock lock(mutex_);
+  damaged_.insert(damaged.begin(), damaged.end());
 }
 
 std::vector<Digest> LeaseTable::BeginCollection() {

@@ -28,13 +28,16 @@ class LeaseTable {
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    // Leases `digest`. False if what is stored under it is condemned: treat it as absent and write it anew.
+    // Leases `digest`. False if what is stored under it is condemned or damaged: treat it as absent and write it anew.
     [[nodiscard]] bool Touch(const Digest& digest);
+    // What was damaged when this session touched it is written anew, durable and visible.
+    void SetSound();
 
    private:
     friend class LeaseTable;
     LeaseTable& table_;
-    std::vector<Digest> touched_;  // guarded by table_.mutex_
+    std::vector<Digest> touched_;  // guarded by table_.mutex_, as the next
+    std::vector<Digest> damaged_;  // when it was touched
   };
 
   // One collection at a time. Returns all that open sessions hold.
@@ -45,12 +48,17 @@ class LeaseTable {
   // What was condemned and is erased now may be written anew.
   void EndCollection() EXCLUDES(mutex_);
 
+  // What cannot be read any more: a miss for everybody from now on, until somebody has written it anew. Of a layer with
+  // a damaged chunk both are. Not kept over a restart: the next verify finds it again.
+  void AddDamaged(std::span<const Digest> damaged) EXCLUDES(mutex_);
+
  private:
   Mutex mutex_;
   std::unordered_set<Session*> sessions_ GUARDED_BY(mutex_);
   bool collecting_ GUARDED_BY(mutex_) = false;
   std::unordered_set<Digest> kept_ GUARDED_BY(mutex_);
   std::unordered_set<Digest> condemned_ GUARDED_BY(mutex_);
+  std::unordered_set<Digest> damaged_ GUARDED_BY(mutex_);
 };
 
 }  // namespace varve

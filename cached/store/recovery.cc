@@ -127,13 +127,16 @@ Result<std::uint32_t> Store::SlotOf(std::string key) {
 }
 
 Result<Bytes> Store::ReadChunk(const Digest& digest) const {
-  const std::string what = "chunk " + digest.ToString();
   VARVE_ASSIGN_OR_RETURN(const auto placement, GetRecord<store::Placement>(*database_, Column::kChunk, KeyOf(digest)));
-  if (!placement) return Error(Code::kNotFound, what + ": is not stored");
-  VARVE_ASSIGN_OR_RETURN(const PackReader pack, PackReader::Open(fs_, paths_.packs(), PackId{placement->pack()}));
-  const std::string where = fmt::format("{} in pack {:06} at {}", what, placement->pack(), placement->offset_bytes());
-  VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame,
-                         pack.ReadFrame(placement->offset_bytes(), placement->frame_bytes()));
+  if (!placement) return Error(Code::kNotFound, "chunk " + digest.ToString() + ": is not stored");
+  return ReadChunkAt(digest, LocationOf(*placement));
+}
+
+Result<Bytes> Store::ReadChunkAt(const Digest& digest, const PackLocation& location) const {
+  VARVE_ASSIGN_OR_RETURN(const PackReader pack, PackReader::Open(fs_, paths_.packs(), location.pack));
+  const std::string where =
+      fmt::format("chunk {} in pack {:06} at {}", digest.ToString(), location.pack.number, location.offset_bytes);
+  VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame, pack.ReadFrame(location.offset_bytes, location.length_bytes));
   VARVE_ASSIGN_OR_RETURN(Bytes payload, VerifyFrame(frame.header, frame.bytes).In(where));
   if (frame.header.kind == FrameKind::kChunk) {
     if (frame.header.sha256 != digest) return Error(Code::kDataLoss, where + ": another chunk is there");

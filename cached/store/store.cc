@@ -264,7 +264,9 @@ Status Store::Commit(ChunkWriter& writer, JournaledChanges changes, Database::Ba
   VARVE_ASSIGN_OR_RETURN(Committer::Batch batch, writer.Finish());
   batch.records = std::move(changes.batch_);
   batch.records.Append(std::move(more));
-  return committer_->Commit(std::move(batch));
+  VARVE_RETURN_IF_ERROR(committer_->Commit(std::move(batch)));
+  writer.session().SetSound();
+  return Ok();
 }
 
 Status Store::CommitChanges(JournaledChanges changes) {

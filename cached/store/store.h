@@ -101,6 +101,7 @@ class Store {
   Result<Bytes> ReadParts(const store::Parts& parts) const;
   // One chunk, verified by its SHA-256. kNotFound if it is not here, kDataLoss if it is damaged.
   Result<Bytes> ReadChunk(const Digest& digest) const;
+  Result<Bytes> ReadChunkAt(const Digest& digest, const PackLocation& location) const;
 
   // Looks a chunk up, reads it, and puts the locator word right. kDataLoss, logged with what the chunk belongs to, if
   // it is damaged.

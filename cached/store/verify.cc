@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -16,6 +17,8 @@ namespace {
 
 // How many owners one line of damage names.
 constexpr std::size_t kOwnersNamed = 4;
+// Chunks of a layer whose placements are looked up together.
+constexpr std::size_t kChunksPerLookUp = 1024;
 
 class Verification {
  public:
@@ -28,30 +31,41 @@ class Verification {
     for (const auto& [pack, bytes] : durable) VARVE_RETURN_IF_ERROR(CheckPack(pack, bytes));
     VARVE_RETURN_IF_ERROR(CheckPlacements());
     VARVE_RETURN_IF_ERROR(CheckRecords());
-    VARVE_RETURN_IF_ERROR(NameOwners());
+    VARVE_RETURN_IF_ERROR(CheckLayers());
     std::vector<Damage> found;
     for (auto& [where, damage] : damage_) found.push_back(std::move(damage));
+    std::move(files_.begin(), files_.end(), std::back_inserter(found));
     return found;
   }
 
  private:
   Damage& At(PackId pack, std::uint64_t offset, std::string_view reason) {
-    const auto [found, fresh] = damage_.try_emplace({pack, offset}, Damage{pack, offset, std::string(reason), {}, {}});
+    const auto [found, fresh] = damage_.try_emplace({pack, offset});
+    if (fresh) found->second = {pack, offset, std::string(reason), {}, {}, {}, {}};
     return found->second;
+  }
+  void AtFile(const std::string& path, std::string_view reason, const Damage::Lost& lost) {
+    files_.push_back({PackId{}, 0, fmt::format("{}: {}", path, reason), {}, {}, {lost}, {lost.ToString()}});
   }
 
   Status CheckPack(PackId pack, std::uint64_t durable_bytes);
   Status CheckFrame(const PackReader& reader, std::uint64_t offset, const FrameHeader& header);
   Status CheckPlacements();
   Status CheckRecords();
-  void CheckParts(const store::Parts& parts, const std::string& owner);
-  Status NameOwners();
+  void CheckParts(const store::Parts& parts, const Damage::Lost& lost);
+  void CheckCopy(const std::string& path, const store::Parts& parts, const Damage::Lost& lost);
+  Status CheckLayers();
+  Status CheckLayer(const Digest& diff_id, const LayerIndex& index, const std::string& owner,
+                    const std::unordered_map<Digest, Damage*>& damaged);
+  Status CheckLocators(const LayerIndex& index);
+  Result<bool> LeadsAstray(const LocatorTable& table, std::uint32_t ordinal, const Digest& chunk);
   Result<std::unordered_map<Digest, std::string>> ImagesOfLayers();
 
   Store& store_;
   const std::function<Status(const VerifyProgress&)>& report_;
   VerifyProgress progress_;
   std::map<std::pair<PackId, std::uint64_t>, Damage> damage_;
+  std::vector<Damage> files_;
   std::map<PackId, std::set<std::uint32_t>> sound_;  // offsets of frames
   std::set<PackId> gone_;                            // dropped by the collector while this ran
 };
@@ -106,7 +120,7 @@ Status Verification::CheckPlacements() {
   });
 }
 
-void Verification::CheckParts(const store::Parts& parts, const std::string& owner) {
+void Verification::CheckParts(const store::Parts& parts, const Damage::Lost& lost) {
   const auto sound = [&](const store::Placement& placement) {
     return gone_.contains(PackId{placement.pack()}) ||
            sound_[PackId{placement.pack()}].contains(placement.offset_bytes());
@@ -114,34 +128,49 @@ void Verification::CheckParts(const store::Parts& parts, const std::string& owne
   if (std::all_of(parts.parts().begin(), parts.parts().end(), sound) || store_.ReadParts(parts).ok()) return;
   for (const store::Placement& placement : parts.parts()) {
     if (sound(placement)) continue;
-    At(PackId{placement.pack()}, placement.offset_bytes(), "a record of the index is not there")
-        .belongs_to.push_back(owner);
+    Damage& damage = At(PackId{placement.pack()}, placement.offset_bytes(), "a record of the index is not there");
+    damage.lost.push_back(lost);
+    damage.belongs_to.push_back(lost.ToString());
   }
 }
 
+// The file at `path`, if it is there, has to be what the packs hold, if they still do.
+void Verification::CheckCopy(const std::string& path, const store::Parts& parts, const Damage::Lost& lost) {
+  const auto kept = store_.ReadParts(parts);
+  const auto file = ReadWholeFile(store_.fs(), path, kIndexBytesMax);
+  if (!kept.ok() || (!file.ok() && file.error().code() == Code::kNotFound) || (file.ok() && *file == *kept)) return;
+  AtFile(path, file.ok() ? "is not what the packs hold" : file.error().message(), lost);
+}
+
 Status Verification::CheckRecords() {
-  const auto check = [&]<class Record>(Column column, const std::string& what, const auto& visit) -> Status {
+  const auto check = [&]<class Record>(Column column, const auto& visit) -> Status {
     return store_.database().Scan(column, [&](std::string_view key, std::string_view value) -> Status {
       Record record;
       if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())))
         return Error(Code::kDataLoss, "a record does not parse");
-      visit(record, what + " sha256:" + ToHex(AsBytes(key)));
-      return Ok();
+      VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+      return visit(record, digest);
     });
   };
+  using Object = Damage::Object;
   VARVE_RETURN_IF_ERROR(
-      check.operator()<store::Layer>(Column::kLayer, "layer", [&](const store::Layer& layer, const std::string& name) {
-        CheckParts(layer.index(), "index of " + name);
-        CheckParts(layer.recipe(), "tar recipe of " + name);
+      check.operator()<store::Layer>(Column::kLayer, [&](const store::Layer& layer, const Digest& diff_id) -> Status {
+        CheckParts(layer.index(), {Object::kLayerIndex, diff_id});
+        CheckParts(layer.recipe(), {Object::kTarRecipe, diff_id});
+        CheckCopy(store_.paths().layer_index(diff_id.hex()), layer.index(), {Object::kLayerFile, diff_id});
+        return Ok();
       }));
   VARVE_RETURN_IF_ERROR(
-      check.operator()<store::Image>(Column::kImage, "chain", [&](const store::Image& image, const std::string& name) {
-        CheckParts(image.index(), "image index of " + name);
+      check.operator()<store::Image>(Column::kImage, [&](const store::Image& image, const Digest& chain_id) -> Status {
+        CheckParts(image.index(), {Object::kImageIndex, chain_id});
+        CheckCopy(store_.paths().image_index(chain_id.hex()), image.index(), {Object::kImageFile, chain_id});
+        return Ok();
       }));
-  return check.operator()<store::Manifest>(Column::kManifest, "manifest",
-                                           [&](const store::Manifest& manifest, const std::string& name) {
-                                             CheckParts(manifest.manifest(), name);
-                                             CheckParts(manifest.config(), "config of " + name);
+  return check.operator()<store::Manifest>(Column::kManifest,
+                                           [&](const store::Manifest& manifest, const Digest& digest) -> Status {
+                                             CheckParts(manifest.manifest(), {Object::kManifest, digest});
+                                             CheckParts(manifest.config(), {Object::kConfig, digest});
+                                             return Ok();
                                            });
 }
 
@@ -168,32 +197,104 @@ Result<std::unordered_map<Digest, std::string>> Verification::ImagesOfLayers() {
   return images;
 }
 
-// Which layers and images the damaged chunks are part of.
-Status Verification::NameOwners() {
+// Each chunk of each layer has a place, and the layer's locator words lead there. Names what damaged chunks belong to.
+Status Verification::CheckLayers() {
   std::unordered_map<Digest, Damage*> damaged;
   for (auto& [where, damage] : damage_) {
     for (const Digest& chunk : damage.chunks) damaged.emplace(chunk, &damage);
   }
-  if (damaged.empty()) return Ok();
   VARVE_ASSIGN_OR_RETURN(const auto images, ImagesOfLayers());
-  for (const auto& [diff_id, image] : images) {
+  return store_.database().Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
     const auto layer = store_.index_files().OpenLayer(diff_id);
-    if (!layer.ok()) continue;  // CheckRecords has named it
-    const std::string owner = fmt::format("layer {} ({})", diff_id.ToString(), image);
-    for (const fb::Chunk& chunk : layer->index.chunks()) {
-      const auto found = damaged.find(DigestOf(chunk.sha256()));
-      if (found == damaged.end()) continue;
-      auto& owners = found->second->belongs_to;
-      if (std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(owner);
+    if (!layer.ok()) return Ok();  // CheckRecords has named it
+    const auto image = images.find(diff_id);
+    const std::string owner = image == images.end() ? fmt::format("layer {}", diff_id.ToString())
+                                                    : fmt::format("layer {} ({})", diff_id.ToString(), image->second);
+    VARVE_RETURN_IF_ERROR(CheckLayer(diff_id, layer->index, owner, damaged));
+    return CheckLocators(layer->index);
+  });
+}
+
+Status Verification::CheckLayer(const Digest& diff_id, const LayerIndex& index, const std::string& owner,
+                                const std::unordered_map<Digest, Damage*>& damaged) {
+  const auto chunks = index.chunks();
+  const auto belongs = [&](Damage& damage) {
+    if (!damage.layers.empty() && damage.layers.back() == diff_id) return;
+    damage.layers.push_back(diff_id);
+    damage.belongs_to.push_back(owner);
+  };
+  for (std::size_t first = 0; first < chunks.size(); first += kChunksPerLookUp) {
+    std::vector<Digest> digests;
+    std::vector<std::string_view> keys;
+    for (const fb::Chunk& chunk : chunks.subspan(first, std::min(kChunksPerLookUp, chunks.size() - first)))
+      digests.push_back(DigestOf(chunk.sha256()));
+    for (const Digest& digest : digests) keys.push_back(KeyOf(digest));
+    VARVE_ASSIGN_OR_RETURN(const auto places, store_.database().MultiGet(Column::kChunk, keys));
+    for (std::size_t i = 0; i < digests.size(); ++i) {
+      const auto found = damaged.find(digests[i]);
+      if (found != damaged.end()) belongs(*found->second);
+      if (places[i]) continue;
+      VARVE_ASSIGN_OR_RETURN(const auto record, store_.FindLayer(diff_id));
+      if (!record) return Ok();  // the collector took both meanwhile
+      Damage& damage = At(PackId{}, 0, "a chunk is not in the index");
+      if (std::find(damage.chunks.begin(), damage.chunks.end(), digests[i]) == damage.chunks.end())
+        damage.chunks.push_back(digests[i]);
+      belongs(damage);
     }
   }
   return Ok();
 }
 
+Status Verification::CheckLocators(const LayerIndex& index) {
+  const Digest diff_id = index.diff_id();
+  const std::string path = store_.paths().locators(diff_id.hex());
+  const auto chunks = index.chunks();
+  const auto table = LocatorTable::Open(path, diff_id, chunks.size(), LocatorTable::Access::kReadOnly);
+  if (!table.ok()) {
+    if (table.error().code() != Code::kNotFound)
+      AtFile(path, "is not the layer's locator table", {Damage::Object::kLocators, diff_id});
+    return Ok();
+  }
+  std::size_t astray = 0;
+  for (std::uint32_t ordinal = 0; ordinal < table->size(); ++ordinal) {
+    VARVE_ASSIGN_OR_RETURN(const bool wrong, LeadsAstray(*table, ordinal, DigestOf(chunks[ordinal].sha256())));
+    astray += wrong ? 1 : 0;
+  }
+  if (astray > 0) AtFile(path, fmt::format("{} words lead astray", astray), {Damage::Object::kLocators, diff_id});
+  return Ok();
+}
+
+// A word may name another copy than the placement does: two streams may have written the chunk. It may be absent. What
+// moves while this looks is looked at once more.
+Result<bool> Verification::LeadsAstray(const LocatorTable& table, std::uint32_t ordinal, const Digest& chunk) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const Locator word = table.Get(ordinal);
+    if (word.pack == 0) return false;
+    VARVE_ASSIGN_OR_RETURN(const auto placement,
+                           GetRecord<store::Placement>(store_.database(), Column::kChunk, KeyOf(chunk)));
+    if (!placement || ToLocator(LocationOf(*placement)) == word) return false;
+    if (store_.ReadChunkAt(chunk, {PackId{word.pack}, word.offset_bytes, word.length_bytes}).ok()) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
+std::string Damage::Lost::ToString() const {
+  constexpr std::array kNames = {"index of layer",
+                                 "tar recipe of layer",
+                                 "image index of chain",
+                                 "manifest",
+                                 "config of manifest",
+                                 "layer",
+                                 "chain",
+                                 "layer"};
+  return fmt::format("{} {}", kNames.at(static_cast<std::size_t>(object)), of.ToString());
+}
+
 std::string Damage::ToString() const {
-  std::string text = fmt::format("pack {:06} at {}: {}", pack.number, offset_bytes, reason);
+  std::string text = pack.number == 0 ? reason : fmt::format("pack {:06} at {}: {}", pack.number, offset_bytes, reason);
   if (!chunks.empty())
     text += fmt::format("; {} chunk{} lost, first {}", chunks.size(), chunks.size() == 1 ? "" : "s",
                         chunks.front().ToString());
@@ -205,7 +306,17 @@ std::string Damage::ToString() const {
 }
 
 Result<std::vector<Damage>> VerifyStore(Store& store, const std::function<Status(const VerifyProgress&)>& progress) {
-  return Verification(store, progress).Run();
+  VARVE_ASSIGN_OR_RETURN(std::vector<Damage> found, Verification(store, progress).Run());
+  for (const Damage& damage : found) {
+    store.leases().AddDamaged(damage.chunks);
+    store.leases().AddDamaged(damage.layers);
+    for (const Damage::Lost& lost : damage.lost) {
+      using enum Damage::Object;
+      const bool rewritten = lost.object == kLayerIndex || lost.object == kTarRecipe || lost.object == kImageIndex;
+      if (rewritten) store.leases().AddDamaged(std::span(&lost.of, 1));
+    }
+  }
+  return found;
 }
 
 }  // namespace varve
