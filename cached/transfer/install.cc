@@ -9,6 +9,7 @@
 #include "cached/content/chain_id.h"
 #include "cached/content/sha256.h"
 #include "cached/ingest/queue_source.h"
+#include "cached/store/repair.h"
 
 namespace varve {
 namespace {
@@ -163,20 +164,39 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
   }
   const auto writer = store_.OpenWriter();
   // Whether the blob was known makes no difference now; its record must outlive a collection that has judged an older
-  // one.
+  // one. A damaged layer is sound once this writer has committed it.
   static_cast<void>(session.Touch(layer.blob.digest));
-  Store::LayerCommit commit;
-  {
-    Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);
-    VARVE_ASSIGN_OR_RETURN(commit, IngestLayer(store_, *writer, download.bytes(), layer.diff_id, options_.ingest));
-  }
-  commit.blob = layer.blob.digest;
-  commit.blob_bytes = total;
-  commit.media_type = layer.blob.media_type;
-  commit.source = source;
+  static_cast<void>(writer->session().Touch(layer.diff_id));
+  VARVE_ASSIGN_OR_RETURN(const Store::LayerCommit commit, Ingest(layer, source, *writer, fetcher, progress, cancel));
   VARVE_RETURN_IF_ERROR(store_.CommitLayer(*writer, commit));
   progress({layer.blob.digest, LayerProgress::State::kDone, total, total});
   return Ok();
+}
+
+Status ImageInstaller::RefetchLayer(const Descriptor& blob, const Digest& diff_id, const std::string& source,
+                                    const std::unordered_set<Digest>& chunks, BlobFetcher& fetcher,
+                                    const ProgressSink& progress, const CancelToken& cancel) {
+  const LayerGate::Pass pass(gate_, diff_id);
+  const auto writer = store_.OpenWriter();
+  for (const Digest& digest : {blob.digest, diff_id}) static_cast<void>(writer->session().Touch(digest));
+  VARVE_ASSIGN_OR_RETURN(const Store::LayerCommit commit,
+                         Ingest({blob, diff_id}, source, *writer, fetcher, progress, cancel));
+  VARVE_RETURN_IF_ERROR(RestoreLayer(store_, *writer, commit, chunks));
+  progress({blob.digest, LayerProgress::State::kDone, blob.size_bytes, blob.size_bytes});
+  return Ok();
+}
+
+Result<Store::LayerCommit> ImageInstaller::Ingest(const Layer& layer, const std::string& source, ChunkWriter& writer,
+                                                  BlobFetcher& fetcher, const ProgressSink& progress,
+                                                  const CancelToken& cancel) {
+  Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);
+  VARVE_ASSIGN_OR_RETURN(Store::LayerCommit commit,
+                         IngestLayer(store_, writer, download.bytes(), layer.diff_id, options_.ingest));
+  commit.blob = layer.blob.digest;
+  commit.blob_bytes = layer.blob.size_bytes;
+  commit.media_type = layer.blob.media_type;
+  commit.source = source;
+  return commit;
 }
 
 }  // namespace varve

@@ -83,6 +83,12 @@ class ImageInstaller {
                  BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel,
                  Order order = Order::kParallel);
 
+  // Takes in a layer that is here and damaged once more, and stores what of it cannot be read (RestoreLayer); `chunks`
+  // are those that could not be.
+  Status RefetchLayer(const Descriptor& blob, const Digest& diff_id, const std::string& source,
+                      const std::unordered_set<Digest>& chunks, BlobFetcher& fetcher, const ProgressSink& progress,
+                      const CancelToken& cancel);
+
  private:
   struct Layer {
     Descriptor blob;
@@ -93,6 +99,9 @@ class ImageInstaller {
                        const CancelToken& cancel);
   Status InstallLayer(const Layer& layer, const std::string& source, LeaseTable::Session& session, BlobFetcher& fetcher,
                       const ProgressSink& progress, const CancelToken& cancel);
+  // All that CommitLayer wants.
+  Result<Store::LayerCommit> Ingest(const Layer& layer, const std::string& source, ChunkWriter& writer,
+                                    BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel);
   Result<bool> Here(const Digest& diff_id, LeaseTable::Session& session);
 
   Store& store_;

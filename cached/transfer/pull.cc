@@ -1,23 +1,13 @@
 #include "cached/transfer/pull.h"
 
 #include "cached/content/sha256.h"
+#include "cached/transfer/registry_fetcher.h"
 
 namespace varve {
 namespace {
 
 // An index may name an index; nobody nests them deeper.
 constexpr int kIndexDepthMax = 4;
-
-class RegistryFetcher final : public BlobFetcher {
- public:
-  explicit RegistryFetcher(RegistryClient& client) : client_(client) {}
-  Status Fetch(const Descriptor& blob, const Sink& sink, const CancelToken& cancel) override {
-    return client_.FetchBlob(blob, sink, cancel);
-  }
-
- private:
-  RegistryClient& client_;
-};
 
 Result<FetchedManifest> ResolveManifest(RegistryClient& client, const Reference& reference, const Platform& platform,
                                         const CancelToken& cancel) {
@@ -35,6 +25,8 @@ Result<FetchedManifest> ResolveManifest(RegistryClient& client, const Reference&
   return fetched;
 }
 
+}  // namespace
+
 Result<Bytes> FetchConfig(BlobFetcher& fetcher, const Descriptor& config, const CancelToken& cancel) {
   if (config.size_bytes > kConfigBytesMax)
     return Error(Code::kResourceExhausted, "config " + config.digest.ToString() + ": is larger than 4 MiB");
@@ -49,8 +41,6 @@ Result<Bytes> FetchConfig(BlobFetcher& fetcher, const Descriptor& config, const 
   return bytes;
 }
 
-}  // namespace
-
 Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTransport& transport,
                               const Reference& reference, const Platform& platform, const RegistryOptions& options,
                               const ProgressSink& progress, const CancelToken& cancel) {
@@ -63,14 +53,11 @@ Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTrans
       reference.digest ? reference.Repository() + "@" + reference.digest->ToString() : reference.Canonical();
   VARVE_ASSIGN_OR_RETURN(const auto before, store.FindRef(name));
   VARVE_ASSIGN_OR_RETURN(const auto known, store.FindManifest(fetched.digest));
-  Bytes config;
-  if (known) {
-    VARVE_ASSIGN_OR_RETURN(config, store.ReadParts(known->config()));
-  } else {
-    VARVE_ASSIGN_OR_RETURN(config, FetchConfig(fetcher, manifest.config, cancel));
-  }
+  auto config = known ? store.ReadParts(known->config()) : Error(Code::kNotFound, "not stored");
+  if (!config.ok()) config = FetchConfig(fetcher, manifest.config, cancel);  // a damaged one comes again too
+  if (!config.ok()) return config.error();
   VARVE_ASSIGN_OR_RETURN(const ImageDocuments image,
-                         ImageDocuments::Parse(std::move(fetched.bytes), fetched.media_type, std::move(config)));
+                         ImageDocuments::Parse(std::move(fetched.bytes), fetched.media_type, *std::move(config)));
   VARVE_ASSIGN_OR_RETURN(const auto missing, installer.Missing(image));
   VARVE_RETURN_IF_ERROR(installer.Install(image, name, reference.Repository(), fetcher, progress, cancel));
   return PullOutcome{
