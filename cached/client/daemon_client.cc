@@ -130,6 +130,15 @@ Status DaemonClient::Verify(const v1::VerifyRequest& request,
   return ReadAll(*reader, on_event);
 }
 
+Status DaemonClient::Repair(const Access& access, const std::function<void(const v1::RepairEvent&)>& on_event) {
+  grpc::ClientContext context;
+  const auto stream = stubs_->store->Repair(&context);
+  return ReadAll<decltype(*stream), v1::RepairEvent>(*stream, [&](const v1::RepairEvent& event) {
+    if (event.need_access().empty()) return on_event(event);
+    stream->Write(access(event.need_access()));  // one that fails shows as the end of the stream
+  });
+}
+
 Result<v1::ExplainReply> DaemonClient::Explain(const v1::ExplainRequest& request) {
   return Call(*stubs_->store, &v1::Store::Stub::Explain, request);
 }

@@ -39,6 +39,9 @@ class DaemonClient {
   Result<v1::UsageReply> Usage(const v1::UsageRequest& request);
   Result<v1::PruneReply> Prune(const v1::PruneRequest& request);
   Status Verify(const v1::VerifyRequest& request, const std::function<void(const v1::VerifyEvent&)>& on_event);
+  // `access` answers what the daemon needs to know of a repository that it has to ask.
+  using Access = std::function<v1::RepairRequest(const std::string& repository)>;
+  Status Repair(const Access& access, const std::function<void(const v1::RepairEvent&)>& on_event);
   Result<v1::ExplainReply> Explain(const v1::ExplainRequest& request);
   Result<v1::BenchDedupReply> BenchDedup(const v1::BenchDedupRequest& request);
 

@@ -22,8 +22,13 @@ Result<CollectOutcome> Pruner::Run(CollectOptions options) {
   const std::lock_guard<std::mutex> one_at_a_time(collecting_);
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(options.images));
   VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
-  options.close_packs = [this](std::span<const PackId> packs) { driver_.ClosePacks(packs); };
+  options.close_packs = [this](std::span<const PackId> packs) { ClosePacks(packs); };
   return Collect(store_, options);
+}
+
+Status Pruner::BesideNone(const std::function<Status()>& work) {
+  const std::lock_guard<std::mutex> no_collection(collecting_);
+  return work();
 }
 
 }  // namespace varve

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <mutex>
+#include <span>
 
 #include "cached/server/driver_sessions.h"
 #include "cached/store/collector.h"
@@ -16,6 +18,10 @@ class Pruner {
 
   // `options` without `in_use` and `close_packs`, which are the driver's to say.
   Result<CollectOutcome> Run(CollectOptions options);
+  // Runs `work` while no collection runs.
+  Status BesideNone(const std::function<Status()>& work);
+  // As CollectOptions::close_packs.
+  void ClosePacks(std::span<const PackId> packs) { driver_.ClosePacks(packs); }
 
  private:
   Result<std::vector<ChainId>> Candidates(CollectOptions::Images images) const;

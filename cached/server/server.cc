@@ -51,7 +51,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
   ImagesService images(*store, catalog, installer, transport,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
-  StoreService store_service(*store, catalog, pruner);
+  StoreService store_service(*store, catalog, pruner, installer, transport);
   SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.sockets));

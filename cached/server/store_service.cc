@@ -2,6 +2,8 @@
 
 #include "cached/oci/reference.h"
 #include "cached/server/grpc_status.h"
+#include "cached/server/progress_stream.h"
+#include "cached/server/registry_access.h"
 #include "cached/store/usage.h"
 #include "cached/store/verify.h"
 
@@ -72,6 +74,63 @@ grpc::Status StoreService::Verify(grpc::ServerContext* context, const v1::Verify
   last.set_finished(true);
   last.set_frames(frames);
   events->Write(last);
+  return grpc::Status::OK;
+}
+
+grpc::Status StoreService::Repair(grpc::ServerContext* context, RepairStream* stream) {
+  CancelToken cancel;
+  // Transfers report from threads of their own, and a stream takes one writer at a time.
+  std::mutex writing;
+  const auto send = [&](const v1::RepairEvent& event) {
+    const std::lock_guard<std::mutex> lock(writing);
+    return !context->IsCancelled() && stream->Write(event);
+  };
+  ProgressStream transfers(
+      [&](const v1::PullEvent& pull) {
+        v1::RepairEvent event;
+        *event.mutable_layers() = pull.layers();
+        return send(event);
+      },
+      cancel);
+  RepairHooks hooks;
+  hooks.verifying = [&](const VerifyProgress& progress) -> Status {
+    v1::RepairEvent event;
+    event.mutable_verify()->set_done_bytes(progress.done_bytes);
+    event.mutable_verify()->set_total_bytes(progress.total_bytes);
+    event.mutable_verify()->set_frames(progress.frames);
+    send(event);
+    return cancel.Check();
+  };
+  hooks.damaged = [&](const Damage& damage) {
+    v1::RepairEvent event;
+    event.mutable_verify()->set_problem(damage.ToString());
+    send(event);
+  };
+  hooks.access = [&](const Reference& repository) -> Result<RegistryOptions> {
+    v1::RepairEvent event;
+    event.set_need_access(repository.Repository());
+    v1::RepairRequest answer;
+    if (!send(event) || !stream->Read(&answer)) return Error(Code::kCancelled, "the client is gone");
+    if (!answer.trouble().empty()) return Error(Code::kFailedPrecondition, answer.trouble());
+    return ToRegistryOptions(answer.access());
+  };
+  hooks.fetching = [&](const LayerProgress& layer) { transfers.Report(layer); };
+  hooks.done = [&](const RepairedObject& object) {
+    v1::RepairEvent event;
+    event.mutable_object()->set_name(object.object);
+    event.mutable_object()->set_repaired(object.repaired);
+    event.mutable_object()->set_outcome(object.outcome);
+    send(event);
+  };
+  hooks.close_packs = [this](std::span<const PackId> packs) { pruner_.ClosePacks(packs); };
+  hooks.alone = [this](const std::function<Status()>& work) { return pruner_.BesideNone(work); };
+  const auto left = RepairStore(store_, installer_, transport_, hooks, cancel);
+  transfers.Finish();
+  if (!left.ok()) return ToGrpc(left.error().In("repair"));
+  v1::RepairEvent last;
+  last.set_finished(true);
+  last.set_left(*left);
+  send(last);
   return grpc::Status::OK;
 }
 
