@@ -211,7 +211,15 @@ Status PackRewriter::MoveLocators(const std::set<PackId>& packs, const NewLocati
       const Locator locator = table.Get(ordinal);
       if (!packs.contains(PackId{locator.pack})) continue;
       const auto found = moved.find({PackId{locator.pack}, locator.offset_bytes});
-      table.Set(ordinal, found == moved.end() ? Locator{} : ToLocator(found->second));
+      if (found != moved.end()) {
+        table.Set(ordinal, ToLocator(found->second));
+        continue;
+      }
+      // Two streams may have written the chunk: the copy that the index does not name was not moved.
+      const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
+      VARVE_ASSIGN_OR_RETURN(const auto placement,
+                             GetRecord<store::Placement>(store_.database(), Column::kChunk, KeyOf(chunk)));
+      table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
     }
   }
   return Ok();
