@@ -261,7 +261,7 @@ Status Verification::CheckLocators(const LayerIndex& index) {
     VARVE_ASSIGN_OR_RETURN(const bool wrong, LeadsAstray(*table, ordinal, DigestOf(chunks[ordinal].sha256())));
     astray += wrong ? 1 : 0;
   }
-  if (astray > 0) AtFile(path, fmt::format("{} words lead astray", astray), {Damage::Object::kLocators, diff_id});
+  if (astray > 0) AtFile(path, fmt::format("words that lead astray: {}", astray), {Damage::Object::kLocators, diff_id});
   return Ok();
 }
 

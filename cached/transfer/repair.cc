@@ -197,8 +197,9 @@ void Repair::RepairImages() {
 Status Repair::RepairManifests() {
   for (const auto& [digest, lost] : manifests_) {
     VARVE_RETURN_IF_ERROR(cancel_.Check());
-    std::string how;
-    const Status restored = RepairManifest(digest, how);
+    std::string how = "made good with another object";
+    const bool damaged = std::ranges::any_of(lost, [&](const Damage::Lost& one) { return IsLost(store_, one); });
+    const Status restored = damaged ? RepairManifest(digest, how) : Ok();
     for (const Damage::Lost& one : lost) Report(one.ToString(), restored, how);
   }
   return Ok();

@@ -68,5 +68,18 @@ TEST(LeaseTableTest, ACondemnedDigestThatIsTouchedIsHeldAgainstTheNextCollection
   EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
 }
 
+TEST(LeaseTableTest, WhatIsDamagedIsAMissUntilSomebodyHasWrittenItAnew) {
+  LeaseTable table;
+  const Digest chunk{};
+  LeaseTable::Session before(table);
+  EXPECT_TRUE(before.Touch(chunk));
+  table.AddDamaged(std::span(&chunk, 1));
+  before.SetSound();  // it was found before anybody knew, and not written
+  LeaseTable::Session writer(table);
+  EXPECT_FALSE(writer.Touch(chunk));
+  writer.SetSound();
+  EXPECT_TRUE(writer.Touch(chunk));
+}
+
 }  // namespace
 }  // namespace varve

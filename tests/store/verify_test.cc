@@ -73,5 +73,39 @@ TEST_F(VerifyTest, DamageInARecordNamesWhatItBelongsTo) {
   EXPECT_THAT(damage[0].ToString(), HasSubstr("pack 000001 at " + std::to_string(recipe.offset_bytes())));
 }
 
+TEST_F(VerifyTest, AChunkThatTheIndexLostIsNamedWithItsLayer) {
+  const Digest chunk = store_.ChunksOf(layer_).front();
+  Database::Batch batch;
+  batch.Erase(Column::kChunk, KeyOf(chunk));
+  ASSERT_TRUE(store_->CommitLocal(std::move(batch)).ok());
+  const std::vector<Damage> damage = Verify();
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_THAT(damage[0].chunks, ElementsAre(chunk));
+  EXPECT_THAT(damage[0].layers, ElementsAre(layer_));
+}
+
+// The trap of a repair: a look-up that counts a damaged chunk as present.
+TEST_F(VerifyTest, StreamsThatTakeADamagedChunkInAgainWriteItAnewOnceAndReplaceItsPlacement) {
+  const std::string content(100'000, 'x');
+  store_.AddLayer({{"x", content}});
+  const Digest chunk = store_.ChunksOf(store_.AddLayer({{"y", content}})).front();
+  const store::Placement old = store_.PlacementOf(chunk);
+  const Bytes raw = store_->ReadChunk(chunk).value();
+  Flip(old.pack(), old.offset_bytes() + 70);
+  ASSERT_EQ(Verify().size(), 1u);
+  const auto first = store_->OpenWriter();
+  const auto second = store_->OpenWriter();
+  ASSERT_TRUE(first->Add(chunk, raw).ok() && first->Flush().ok());
+  ASSERT_TRUE(second->Add(chunk, raw).ok() && second->Flush().ok());
+  EXPECT_EQ(first->locations(), second->locations());
+  EXPECT_EQ(store_.PlacementOf(chunk).offset_bytes(), old.offset_bytes()) << "not taken away before it is replaced";
+  const auto killed = store_.AfterKill();
+  EXPECT_EQ(killed->PlacementOf(chunk).offset_bytes(), old.offset_bytes());
+  ASSERT_TRUE(store_->committer().Commit(second->Finish().value()).ok());
+  ASSERT_TRUE(store_->committer().Commit(first->Finish().value()).ok());
+  EXPECT_EQ(store_->ReadChunk(chunk).value(), raw);
+  EXPECT_EQ((*store_.AfterKill())->ReadChunk(chunk).value(), raw);
+}
+
 }  // namespace
 }  // namespace varve
