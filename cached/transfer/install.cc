@@ -159,6 +159,7 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
   const LayerGate::Pass pass(gate_, layer.diff_id);
   VARVE_ASSIGN_OR_RETURN(const bool here, Here(layer.diff_id, session));
   if (here) {
+    VARVE_RETURN_IF_ERROR(NameSource(layer.blob.digest, source, session));
     progress({layer.blob.digest, LayerProgress::State::kExists, total, total});
     return Ok();
   }
@@ -171,6 +172,16 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
   VARVE_RETURN_IF_ERROR(store_.CommitLayer(*writer, commit));
   progress({layer.blob.digest, LayerProgress::State::kDone, total, total});
   return Ok();
+}
+
+// A blob that came from a layout and is known to a registry now can be fetched from there, should it be damaged.
+Status ImageInstaller::NameSource(const Digest& blob, const std::string& source, LeaseTable::Session& session) {
+  VARVE_ASSIGN_OR_RETURN(auto record, store_.FindBlob(blob));
+  if (!record || !record->source().empty() || source.empty() || !session.Touch(blob)) return Ok();
+  record->set_source(source);
+  JournaledChanges changes;
+  changes.Put(Column::kBlob, KeyOf(blob), record->SerializeAsString());
+  return store_.CommitChanges(std::move(changes));
 }
 
 Status ImageInstaller::RefetchLayer(const Descriptor& blob, const Digest& diff_id, const std::string& source,

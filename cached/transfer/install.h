@@ -102,6 +102,7 @@ class ImageInstaller {
   // All that CommitLayer wants.
   Result<Store::LayerCommit> Ingest(const Layer& layer, const std::string& source, ChunkWriter& writer,
                                     BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel);
+  Status NameSource(const Digest& blob, const std::string& source, LeaseTable::Session& session);
   Result<bool> Here(const Digest& diff_id, LeaseTable::Session& session);
 
   Store& store_;

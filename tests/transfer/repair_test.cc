@@ -290,6 +290,18 @@ TEST_F(RepairTest, ALayerOfALayoutIsReportedWithWhatToDo) {
   EXPECT_EQ(worlds_, 0);
 }
 
+TEST_F(RepairTest, ABlobOfALayoutIsFetchedFromTheRegistryThatAPullFoundItIn) {
+  store::Blob blob = store_->FindBlob(diff_ids_[0]).value().value();
+  blob.clear_source();
+  JournaledChanges changes;
+  changes.Put(Column::kBlob, KeyOf(diff_ids_[0]), blob.SerializeAsString());
+  ASSERT_TRUE(store_->CommitChanges(std::move(changes)).ok());
+  Pull();
+  FlipIn(FirstChunkOf(diff_ids_[0]), 64);
+  EXPECT_EQ(Repair(), 0u);
+  ExpectSound();
+}
+
 // What the message for a layout relies on.
 TEST_F(RepairTest, APullWritesAnewWhatAVerifyFoundDamaged) {
   FlipIn(FirstChunkOf(diff_ids_[0]), 64);
