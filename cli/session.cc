@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 
 #include "cached/base/fs.h"
 #include "cached/client/driver_protocol.h"
+#include "cli/mounts.h"
+#include "cli/runtime/state.h"
 
 namespace varve {
 namespace {
@@ -77,13 +80,28 @@ Status Session::Spawn(const std::string& process) const {
   return Ok();
 }
 
+// A container got its root from the varve-fuse that died: nothing can be put in its place.
+void Session::WarnOfOrphans() const {
+  const auto containers = ListRunning(paths_.containers());
+  if (!containers.ok()) return;
+  for (const RunningContainer& container : *containers) {
+    fmt::print(stderr,
+               "Warning: container {} ({}): varve-fuse died under it, and what it has not read yet cannot be read any "
+               "more; end it (kill {}) and run it again\n",
+               container.id.substr(0, 12), container.name, container.pid);
+  }
+}
+
 Status Session::Start(const std::string& process) {
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths_.run()));
   if (::chmod(paths_.root.c_str(), 0700) != 0) return ErrnoError(errno, paths_.root);
   const UniqueFd lock(::open(paths_.start_lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, paths_.start_lock());
   if (Answers(process)) return Ok();
-  if (!Lives(process)) VARVE_RETURN_IF_ERROR(Spawn(process));
+  if (!Lives(process)) {
+    if (process == "fuse") WarnOfOrphans();
+    VARVE_RETURN_IF_ERROR(Spawn(process));
+  }
   const auto started = std::chrono::steady_clock::now();
   while (!Answers(process)) {
     const auto waited = std::chrono::steady_clock::now() - started;
@@ -115,6 +133,7 @@ Result<DaemonClient> Session::Daemon() {
     return Error(Code::kFailedPrecondition, "varve-cached " + status->version() +
                                                 " runs, this is varve " VARVE_VERSION "; run: varve system stop");
   }
+  VARVE_RETURN_IF_ERROR(ReviveMounts(paths_, [this](const ChainId& chain_id) { return ImageRoot(chain_id); }));
   return client;
 }
 

@@ -20,6 +20,7 @@ class Session {
   const RootPaths& paths() const { return paths_; }
 
   // A client of the daemon of this version, started if need be. kFailedPrecondition if one of another version runs.
+  // Mounts of the caller whose varve-fuse has died are mounted anew.
   Result<DaemonClient> Daemon();
   // The detached, read-only root of an image, from varve-fuse, started if need be.
   Result<UniqueFd> ImageRoot(const ChainId& chain_id);
@@ -33,6 +34,7 @@ class Session {
 
  private:
   Status Start(const std::string& process);
+  void WarnOfOrphans() const;
   Status Spawn(const std::string& process) const;
   bool Answers(const std::string& process) const;
   Status StopDriver();

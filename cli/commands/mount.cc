@@ -19,11 +19,12 @@ Result<int> RunMount(Session& session, const MountOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kUse));
   VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(image.chain_id()));
-  VARVE_ASSIGN_OR_RETURN(UniqueFd root, session.ImageRoot(ChainId{chain}));
+  const ChainId chain_id{chain};
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd root, session.ImageRoot(chain_id));
   const SetuidFiles setuid_files = options.suid ? SetuidFiles::kHonoured : SetuidFiles::kIgnored;
   if (options.writable) {
     VARVE_RETURN_IF_ERROR(
-        AttachWritable(session.paths(), std::move(root), options.directory, options.upper, setuid_files).In("mount"));
+        AttachWritable(session.paths(), chain_id, root, options.directory, options.upper, setuid_files).In("mount"));
   } else {
     VARVE_RETURN_IF_ERROR(AttachImage(root, options.directory, setuid_files).In("mount"));
   }

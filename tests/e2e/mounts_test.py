@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What `varve mount` gives, and what becomes of it when varve-fuse dies: real mounts in this mount namespace."""
+
+import errno
+import os
+import pathlib
+import unittest
+
+import images
+from node import NodeTest
+
+CONTENT = os.urandom(100_000)
+LOWER = images.tar(images.directory("etc"), images.file("etc/name", b"lower\n"), images.file("big", CONTENT),
+                   images.file("tool", b"#!/bin/sh\n", mode=0o4755))
+UPPER = images.tar(images.file("etc/name", b"upper\n"), images.file("second", b"2\n"))
+
+
+def options_of(place):
+    """Per-mount options and file system type of what is mounted last at `place`."""
+    lines = [line.split() for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    line = [line for line in lines if line[4] == str(place)][-1]
+    return set(line[5].split(",")), line[line.index("-") + 1]
+
+
+class MountsTest(NodeTest):
+    def setUp(self):
+        super().setUp()
+        layout = images.write_layout(images.image(LOWER, UPPER), self.node.directory / "layout")
+        self.node.varve("pull", layout)
+        self.image = self.node.varve("images", "-aq").strip()
+        self.place = self.node.make_directory("mnt")
+
+    def mount(self, *arguments, image=None):
+        self.node.varve("mount", *arguments, image or self.image, str(self.place))
+
+    def kill_driver(self):
+        self.node.kill("fuse")
+
+    def assert_dead(self):
+        with self.assertRaises(OSError) as caught:
+            (self.place / "name that was never asked for").stat()
+        self.assertEqual(caught.exception.errno, errno.ENOTCONN)
+
+    def next_command(self):
+        """What it says on standard error; it succeeds."""
+        done = self.node.run("varve", "images", "-aq")
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, self.image))
+        return done.stderr
+
+    def test_a_mount_is_made_anew_by_the_next_command_after_varve_fuse_died(self):
+        self.mount()
+        opened = os.open(self.place / "big", os.O_RDONLY)  # a user of the dead mount does not stand in the way
+        before = options_of(self.place)
+        self.kill_driver()
+        self.assert_dead()
+        self.assertIn(f"{self.place}: mounted anew", self.next_command())
+        self.assertEqual((self.place / "big").read_bytes(), CONTENT)
+        self.assertEqual(options_of(self.place), before)
+        with self.assertRaises(OSError):
+            os.close(opened)
+        self.assertEqual(self.next_command(), "")
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(os.listdir(self.place), [])
+
+    def test_every_mount_comes_back_as_it_was_asked_for(self):
+        self.mount("--suid", image=f"{self.image}@layer:1")
+        other = self.node.make_directory("other")
+        self.node.varve("mount", self.image, str(other))
+        self.kill_driver()
+        self.next_command()
+        self.assertEqual((self.place / "etc/name").read_text(), "lower\n")
+        self.assertNotIn("nosuid", options_of(self.place)[0])
+        self.assertEqual((other / "etc/name").read_text(), "upper\n")
+        self.assertIn("nosuid", options_of(other)[0])
+
+    def test_a_mount_on_a_mount_comes_back_on_top(self):
+        self.mount("--rw")
+        self.node.varve("mount", self.image, str(self.place / "etc"))
+        self.kill_driver()
+        self.next_command()
+        self.assertEqual((self.place / "etc/big").read_bytes(), CONTENT)
+        self.node.varve("umount", str(self.place / "etc"))
+        self.assertEqual((self.place / "etc/name").read_text(), "upper\n")
+
+    def test_what_was_written_to_a_writable_mount_is_there_again(self):
+        self.mount("--rw")
+        (self.place / "written").write_text("mine")
+        (self.place / "etc/name").write_text("changed")
+        (self.place / "second").unlink()
+        self.kill_driver()
+        self.assertIn(f"{self.place}: mounted anew", self.next_command())
+        self.assertEqual(sorted(os.listdir(self.place)), ["big", "etc", "tool", "written"])
+        self.assertEqual((self.place / "etc/name").read_text(), "changed")
+        self.assertEqual((self.place / "big").read_bytes(), CONTENT)
+        (self.place / "big").write_text("copied up")
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(os.listdir(self.node.root / "mounts"), [])
+
+    def test_a_writable_mount_in_use_is_left_alone_until_it_is_not(self):
+        self.mount("--rw")
+        with open(self.place / "written", "w") as opened:
+            opened.write("before ")
+            self.kill_driver()
+            warning = self.next_command()
+            self.assertIn(f"Warning: {self.place}: varve-fuse died", warning)
+            self.assertIn("still in use", warning)
+            kept = warning.split("kept in ")[1].strip()
+            opened.write("and after")
+        self.assertEqual(pathlib.Path(kept, "written").read_text(), "before and after")
+        self.assertIn("mounted anew", self.next_command())
+        self.assertEqual((self.place / "written").read_text(), "before and after")
+
+    def test_a_mount_with_another_below_it_is_left_alone(self):
+        self.mount()
+        self.assertEqual(self.node.run("mount", "-t", "tmpfs", "none", str(self.place / "etc")).returncode, 0)
+        (self.place / "etc/data").write_text("somebody's")
+        self.kill_driver()
+        self.assertIn(f"unmount {self.place}/etc first", self.next_command())
+        self.assertEqual((self.place / "etc/data").read_text(), "somebody's")
+        self.node.run("umount", str(self.place / "etc"))
+        self.assertIn("mounted anew", self.next_command())
+        self.assertEqual((self.place / "etc/name").read_text(), "upper\n")
+
+    def test_a_dead_mount_can_be_unmounted(self):
+        self.mount()
+        self.kill_driver()
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(self.next_command(), "")
+        self.assertEqual(os.listdir(self.place), [])
+
+    def test_many_commands_at_once_make_one_mount_anew(self):
+        self.mount()
+        self.kill_driver()
+        commands = [self.node.start("varve", "images", "-aq", stdout=-1, stderr=-1) for _ in range(6)]
+        said = [command.communicate()[1] for command in commands]
+        self.assertEqual(sum(b"mounted anew" in line for line in said), 1, said)
+        self.assertEqual((self.place / "big").read_bytes(), CONTENT)
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(os.listdir(self.place), [])
+
+    def test_an_upper_directory_of_the_callers_is_listed_unmounted_and_kept(self):
+        upper = self.node.directory / "kept, for later"
+        self.mount("--rw", "--upper", str(upper))
+        self.assertIn(str(self.place), self.node.varve("mounts"))
+        (self.place / "written").write_text("mine")
+        self.kill_driver()
+        self.next_command()
+        self.assertEqual((self.place / "written").read_text(), "mine")
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(sorted(path.name for path in self.node.directory.glob("kept*")), [upper.name])
+        self.assertEqual((upper / "written").read_text(), "mine")
+        self.mount("--rw", "--upper", str(upper))
+        self.assertEqual((self.place / "written").read_text(), "mine")
+
+
+if __name__ == "__main__":
+    unittest.main()
