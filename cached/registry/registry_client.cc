@@ -40,7 +40,8 @@ struct Greeting {
   HttpResponse response;
 };
 
-// A TLS server answers plain HTTP with 400, if at all. The error is that of the first scheme which got no answer.
+// A TLS server answers plain HTTP with 400, if at all. The error is that of the first scheme which got no answer, or of
+// TLS: who gets as far as to a certificate has the right scheme.
 Result<Greeting> Greet(HttpTransport& transport, const std::string& domain, const ConnectionOptions& connection,
                        const CancelToken& cancel) {
   std::optional<Error> unanswered;
@@ -50,7 +51,8 @@ Result<Greeting> Greet(HttpTransport& transport, const std::string& domain, cons
     Bytes body;
     auto response = transport.Send(request, connection, CollectInto(body, kAnswerBytesMax), cancel);
     if (response.ok() && response->status != 400) return Greeting{base_url, *std::move(response)};
-    if (!response.ok() && !unanswered) unanswered = response.error();
+    if (response.ok()) continue;
+    if (!unanswered || response.error().code() == Code::kFailedPrecondition) unanswered = response.error();
   }
   if (unanswered) return *std::move(unanswered);
   return Error(Code::kUnknown, "it answers /v2/ with status 400: is it a registry?");
@@ -250,14 +252,16 @@ Error RegistryClient::Refused(const Answer& answer) const {
   if (status == 401) {
     const bool anonymous = options_.credentials.empty();
     return Error(Code::kUnauthenticated,
-                 fmt::format("registry {} refused {} ({}); log in with `varve login {}`{}", domain_,
+                 fmt::format("registry {} refused {} ({}); log in by docker, podman or skopeo login {}{}", domain_,
                              anonymous ? "access without credentials" : "the credentials", reason, domain_,
                              anonymous ? ", or the image does not exist" : ""));
   }
   if (status == 403) {
-    return Error(Code::kPermissionDenied,
-                 fmt::format("registry {} denied access ({}); log in with `varve login {}` as a user who may read it",
-                             domain_, reason, domain_));
+    return Error(
+        Code::kPermissionDenied,
+        fmt::format(
+            "registry {} denied access ({}); log in by docker, podman or skopeo login {} as a user who may read it",
+            domain_, reason, domain_));
   }
   if (status == 429) {
     return Error(Code::kUnavailable, fmt::format("registry {} limits the rate of requests ({})", domain_, reason));

@@ -117,7 +117,7 @@ TEST_F(DockerRegistryTest, NoOrTheWrongPasswordIsUnauthenticated) {
   EXPECT_THAT(Pull().error().message(), HasSubstr("without credentials"));
   options_.credentials = {.username = "me", .password = "wrong", .identity_token = ""};
   EXPECT_EQ(Pull().error().code(), Code::kUnauthenticated);
-  EXPECT_THAT(Pull().error().message(), HasSubstr("log in with `varve login " + registry_->domain()));
+  EXPECT_THAT(Pull().error().message(), HasSubstr("log in by docker, podman or skopeo login " + registry_->domain()));
 }
 
 TEST_F(DockerRegistryTest, UnknownAuthorityIsATlsErrorThatSaysSo) {

@@ -100,6 +100,12 @@ TEST_F(RegistryClientTest, LoopbackThatWantsTlsGetsIt) {
   EXPECT_THAT(Urls(), ElementsAre("http://localhost:5000/v2/", "https://localhost:5000/v2/"));
 }
 
+TEST_F(RegistryClientTest, LoopbackWhoseCertificateIsRefusedSaysThat) {
+  const Error untrusted(Code::kFailedPrecondition, "TLS: self-signed certificate");
+  Connect({{.status = 0, .broken_off = kBroken}, {.status = 0, .broken_off = untrusted}}, "localhost:5000/x");
+  EXPECT_EQ(creation_error().message(), "registry localhost:5000: TLS: self-signed certificate");
+}
+
 TEST_F(RegistryClientTest, PlainHttpIsTheFallbackOnlyWhereTlsNeedNotBeVerified) {
   const ScriptedAnswer no_tls{.status = 0, .broken_off = Error(Code::kFailedPrecondition, "TLS: wrong version number")};
   Connect({no_tls});
@@ -166,8 +172,8 @@ TEST_F(RegistryClientTest, RefusalsSayWhatAndWhoAndWhatToDo) {
   };
   const Refusal refusals[] = {
       {404, Code::kNotFound, "app:1: not found (status 404: manifest unknown)"},
-      {403, Code::kPermissionDenied, "`varve login registry.example`"},
-      {401, Code::kUnauthenticated, "`varve login registry.example`"},
+      {403, Code::kPermissionDenied, "login registry.example"},
+      {401, Code::kUnauthenticated, "login registry.example"},
       {418, Code::kUnknown, "registry registry.example answered with status 418: manifest unknown"}};
   for (const Refusal& refusal : refusals) {
     Connect({{}, {.status = refusal.status, .body = R"({"errors":[{"message":"manifest unknown"}]})"}});
@@ -253,7 +259,7 @@ TEST_F(RegistryClientTest, BasicWithoutCredentialsSaysToLogIn) {
   Connect({{.status = 401, .headers = {{"www-authenticate", "Basic realm=x"}}}});
   EXPECT_EQ(creation_error().code(), Code::kUnauthenticated);
   EXPECT_THAT(creation_error().message(), StartsWith("registry.example/team/app:latest: "));
-  EXPECT_THAT(creation_error().message(), HasSubstr("log in with `varve login registry.example`"));
+  EXPECT_THAT(creation_error().message(), HasSubstr("log in by docker, podman or skopeo login registry.example"));
 }
 
 TEST_F(RegistryClientTest, BlobIsStreamedWithoutWaiting) {
