@@ -2,13 +2,22 @@
 
 #include <grpcpp/support/status.h>
 
+#include <string>
+
 #include "cached/base/result.h"
 
 namespace varve {
 
-// The gRPC border: codes are the same numbers.
+// Of a message that is sent: gRPC gives all headers of a reply 8 KiB, and may write a byte as three.
+inline constexpr std::size_t kErrorMessageBytesMax = 2048;
+
+// The gRPC border: codes are the same numbers. A message with a long path in it loses its middle: its beginning names
+// the object, its end says what is wrong.
 inline grpc::Status ToGrpc(const Error& error) {
-  return {static_cast<grpc::StatusCode>(error.code()), error.message()};
+  std::string message = error.message();
+  constexpr std::size_t kHalf = kErrorMessageBytesMax / 2;
+  if (message.size() > kErrorMessageBytesMax) message.replace(kHalf, message.size() - 2 * kHalf, " [...] ");
+  return {static_cast<grpc::StatusCode>(error.code()), std::move(message)};
 }
 inline grpc::Status ToGrpc(const Status& status) { return status.ok() ? grpc::Status::OK : ToGrpc(status.error()); }
 
