@@ -136,7 +136,9 @@ Result<PackLocation> ChunkWriter::Append(FrameKind kind, const Part& part) {
   if (pack_ == nullptr) {
     VARVE_ASSIGN_OR_RETURN(pack_, packs_.Lease());
   }
-  VARVE_RETURN_IF_ERROR(packs_.CheckRoom(OpenPacks::kPackReserveBytes));
+  // Names go and slots come on a full disk, too: or nothing could be removed from it, and nothing mounted.
+  const bool journal = kind == FrameKind::kJournal;
+  VARVE_RETURN_IF_ERROR(packs_.CheckRoom(journal ? OpenPacks::kIndexReserveBytes : OpenPacks::kPackReserveBytes));
   auto location = pack_->Append(kind, part.codec, part.stored, part.raw_bytes, part.sha256);
   if (!location.ok()) {
     pack_condition_ = OpenPacks::Condition::kFailed;

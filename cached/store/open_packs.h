@@ -32,8 +32,9 @@ class OpenPacks {
   Status Sync(PackId pack) EXCLUDES(mutex_);
   std::uint32_t next_number() const EXCLUDES(mutex_);
 
-  // kResourceExhausted unless `reserve_bytes` are free. What ingests leaves kPackReserveBytes to the index and to a
-  // prune: RocksDB does not survive a log that it cannot write, and a full disk must still be able to give space back.
+  // kResourceExhausted unless `reserve_bytes` are free. What ingests leaves kPackReserveBytes to the index, its
+  // journal and a prune: RocksDB does not survive a log that it cannot write, and a full disk must still be able to
+  // give space back.
   static constexpr std::uint64_t kPackReserveBytes = 32 << 20;
   static constexpr std::uint64_t kIndexReserveBytes = 4 << 20;
   Status CheckRoom(std::uint64_t reserve_bytes) const;
