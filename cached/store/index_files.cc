@@ -95,6 +95,8 @@ Result<LocatorTable> IndexFiles::OpenLocators(const MappedLayer& layer, LocatorT
   const std::string path = paths_.locators(diff_id.hex());
   auto table = LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
   if (table.ok()) return table;
+  // After an unclean stop none is there.
+  if (table.error().code() != Code::kNotFound) LogWarning("{}; writing it anew", table.error().message());
   VARVE_RETURN_IF_ERROR(WriteLocators(layer));
   return LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
 }
