@@ -23,6 +23,10 @@ std::shared_ptr<grpc::Channel> ConnectUnix(const std::string& socket_path) {
 Error FromGrpc(const grpc::Status& status) {
   const int code = status.error_code();
   const bool known = code >= static_cast<int>(Code::kCancelled) && code <= static_cast<int>(Code::kUnauthenticated);
+  if (code == static_cast<int>(Code::kUnavailable) && status.error_details().empty()) {
+    return Error(Code::kUnavailable, "varve-cached has ended or does not answer (" + status.error_message() +
+                                         "); the next command starts it");
+  }
   return Error(known ? static_cast<Code>(code) : Code::kUnknown, status.error_message());
 }
 

@@ -15,7 +15,8 @@ inline constexpr int kMessageBytesMax = 64 << 20;
 // of a proxy.
 std::shared_ptr<grpc::Channel> ConnectUnix(const std::string& socket_path);
 
-// The gRPC border: codes are the same numbers. `status` is not OK.
+// The gRPC border: codes are the same numbers. `status` is not OK. The daemon sends details with its errors;
+// kUnavailable without any is gRPC's own, of a daemon that has gone.
 Error FromGrpc(const grpc::Status& status);
 
 }  // namespace varve

@@ -12,12 +12,12 @@ namespace varve {
 inline constexpr std::size_t kErrorMessageBytesMax = 2048;
 
 // The gRPC border: codes are the same numbers. A message with a long path in it loses its middle: its beginning names
-// the object, its end says what is wrong.
+// the object, its end says what is wrong. The details tell it from what gRPC makes of a daemon that has gone.
 inline grpc::Status ToGrpc(const Error& error) {
   std::string message = error.message();
   constexpr std::size_t kHalf = kErrorMessageBytesMax / 2;
   if (message.size() > kErrorMessageBytesMax) message.replace(kHalf, message.size() - 2 * kHalf, " [...] ");
-  return {static_cast<grpc::StatusCode>(error.code()), std::move(message)};
+  return {static_cast<grpc::StatusCode>(error.code()), std::move(message), "varve"};
 }
 inline grpc::Status ToGrpc(const Status& status) { return status.ok() ? grpc::Status::OK : ToGrpc(status.error()); }
 
