@@ -6,6 +6,9 @@ import hashlib
 import io
 import json
 import pathlib
+import re
+import shutil
+import subprocess
 import tarfile
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -48,6 +51,18 @@ def tar(*entries):
         for entry, content in entries:
             archive.addfile(entry, io.BytesIO(content))
     return out.getvalue()
+
+
+def programs(*names):
+    """Entries of this machine's programs with the libraries that they need."""
+    entries = {}
+    for name in names:
+        path = shutil.which(name)
+        linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+        entries[f"bin/{name}"] = pathlib.Path(path).read_bytes()
+        for library in re.findall(r"/\S+", linked):
+            entries[library[1:]] = pathlib.Path(library).read_bytes()
+    return [file(name, content, mode=0o755) for name, content in entries.items()]
 
 
 @dataclasses.dataclass

@@ -4,6 +4,7 @@
 import errno
 import os
 import pathlib
+import subprocess
 import unittest
 
 import images
@@ -121,6 +122,23 @@ class MountsTest(NodeTest):
         self.assertIn("mounted anew", self.next_command())
         self.assertEqual((self.place / "etc/name").read_text(), "upper\n")
 
+    def test_a_container_on_a_dead_varve_fuse_is_named_with_what_to_do(self):
+        shell = images.image(images.tar(*images.programs("sh")))
+        self.node.varve("pull", images.write_layout(shell, self.node.directory / "shell"))
+        identity = images.digest_of(shell.manifest)
+        container = self.node.start("varve", "run", "-i", "--name", "lost", identity, "/bin/sh", "-c",
+                                    "read first; echo $first; read second", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(container.stdin.close)
+        self.addCleanup(container.stdout.close)
+        container.stdin.write(b"up\n")
+        container.stdin.flush()
+        self.assertEqual(container.stdout.readline(), b"up\n")  # it has now loaded all that it needs to wait
+        self.kill_driver()
+        said = self.node.run("varve", "mount", self.image, str(self.place)).stderr
+        self.assertIn("(lost): varve-fuse died under it", said)
+        self.assertIn(f"kill {container.pid}", said)
+        self.assertEqual((self.place / "big").read_bytes(), CONTENT)
+
     def test_a_dead_mount_can_be_unmounted(self):
         self.mount()
         self.kill_driver()
@@ -131,7 +149,7 @@ class MountsTest(NodeTest):
     def test_many_commands_at_once_make_one_mount_anew(self):
         self.mount()
         self.kill_driver()
-        commands = [self.node.start("varve", "images", "-aq", stdout=-1, stderr=-1) for _ in range(6)]
+        commands = [self.node.start("varve", "images", "-aq", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
         said = [command.communicate()[1] for command in commands]
         self.assertEqual(sum(b"mounted anew" in line for line in said), 1, said)
         self.assertEqual((self.place / "big").read_bytes(), CONTENT)

@@ -46,7 +46,7 @@ class Node:
 
     def start(self, *command, **options):
         """A process that ends with the node at the latest."""
-        process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, **options)
+        process = subprocess.Popen(command, env=self.environment, **{"stdin": subprocess.DEVNULL} | options)
         self._started.append(process)
         return process
 
