@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""What commands print: docker's columns and shapes, for people and for scripts."""
+
+import json
+import unittest
+
+import images
+from node import NodeTest
+
+LAYERS = [images.tar(images.file("one", b"1" * 1000)), images.tar(images.file("two", b"2" * 1000))]
+IMAGE = images.image(*LAYERS)
+CONFIG = json.loads(IMAGE.manifest)["config"]["digest"]
+
+
+class OutputTest(NodeTest):
+    def setUp(self):
+        super().setUp()
+        layout = images.write_layout(IMAGE, self.node.directory / "layout")
+        self.node.varve("pull", layout)
+        self.node.varve("tag", CONFIG, "registry.example/team/app:1", "mine")
+
+    def lines(self, *arguments):
+        return [line.split() for line in self.node.varve(*arguments).splitlines()]
+
+    def test_images_has_dockers_columns_and_a_row_a_name(self):
+        header, *rows = self.lines("images")
+        self.assertEqual(header, ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"])
+        self.assertCountEqual([row[:3] for row in rows], [["registry.example/team/app", "1", CONFIG[7:19]],
+                                                         ["mine", "latest", CONFIG[7:19]]])
+
+    def test_images_for_scripts(self):
+        self.assertEqual(set(self.node.varve("images", "-q").split()), {CONFIG[7:19]})
+        self.assertEqual(set(self.node.varve("images", "-q", "--no-trunc").split()), {CONFIG})
+        rows = [json.loads(line) for line in self.node.varve("images", "--format", "json").splitlines()]
+        self.assertCountEqual([(row["Repository"], row["Tag"]) for row in rows],
+                              [("registry.example/team/app", "1"), ("mine", "latest")])
+        self.assertEqual(self.lines("images", "--digests", "mine")[1][2], images.digest_of(IMAGE.manifest))
+
+    def test_images_can_be_chosen(self):
+        self.assertEqual(len(self.lines("images", "mine")), 2)
+        self.assertEqual(len(self.lines("images", "-f", "reference=registry.example/team/*")), 2)
+        self.assertEqual(len(self.lines("images", "-f", "dangling=true")), 1)
+        self.assertIn("colour", self.node.refusal("images", "-f", "colour=red"))
+
+    def test_inspect_is_dockers_document(self):
+        shown, = json.loads(self.node.varve("inspect", "mine"))
+        self.assertEqual(shown["Id"], CONFIG)
+        self.assertEqual(shown["Config"]["Cmd"], ["/bin/sh"])
+        self.assertEqual(shown["RootFS"], {"Type": "layers", "Layers": [images.digest_of(layer) for layer in LAYERS]})
+        self.assertCountEqual(shown["RepoTags"], ["mine:latest", "registry.example/team/app:1"])
+        self.assertEqual(shown["Size"], sum(map(len, LAYERS)))
+
+    def test_inspect_of_one_that_is_missing_shows_the_others_and_fails(self):
+        done = self.node.run("varve", "inspect", "mine", "absent")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(json.loads(done.stdout)), 1)
+        self.assertIn("No such image: absent", done.stderr)
+
+    def test_df_counts_what_is_stored(self):
+        usage = json.loads(self.node.varve("system", "df", "-v", "--json"))
+        self.assertEqual((usage["images"], usage["layers"], usage["chunks"]), (1, 2, 2))
+        self.assertEqual(usage["raw_bytes"], sum(map(len, LAYERS)))
+        self.assertEqual(usage["layer_bytes"], usage["raw_bytes"])
+        self.assertGreater(usage["stored_bytes"], 0)
+        self.assertEqual(len(usage["per_image"]), 1)
+        self.assertIn("dedup ratio", self.node.varve("system", "df"))
+
+    def test_rmi_says_what_it_did(self):
+        self.assertEqual(self.node.varve("rmi", "mine"), "Untagged: mine:latest\n")
+        self.assertEqual(self.node.varve("rmi", "registry.example/team/app:1"),
+                         f"Untagged: registry.example/team/app:1\nDeleted: {CONFIG}\n")
+
+    def test_bad_commands_exit_as_dockers_do(self):
+        self.assertEqual(self.node.run("varve", "images", "--no-such-flag").returncode, 125)
+        self.assertEqual(self.node.run("varve", "run", "absent.example:1/x").returncode, 125)
+        self.assertEqual(self.node.run("varve", "inspect", "absent").returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
