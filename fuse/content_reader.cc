@@ -79,12 +79,11 @@ Status ContentReader::ReadExtents(const Node& file, std::uint64_t offset, std::s
 }
 
 Status ContentReader::ReadChunk(const Wanted& wanted, Window& window, std::span<std::byte> into) {
-  std::string trouble = fmt::format("chunk {}: absent", wanted.ordinal());
+  std::string trouble = "absent";
   const auto read_at = [&](const Locator& at) {
     const Status status = ReadChunkAt(at, wanted, window, into);
     if (!status.ok()) {
-      trouble = fmt::format("chunk {}: pack {:06} at {}: {}", wanted.ordinal(), at.pack, at.offset_bytes,
-                            status.error().message());
+      trouble = fmt::format("pack {:06} at {}: {}", at.pack, at.offset_bytes, status.error().message());
     }
     return status.ok();
   };
@@ -93,11 +92,12 @@ Status ContentReader::ReadChunk(const Wanted& wanted, Window& window, std::span<
   const Locator second = wanted.file.layer->locators.Get(wanted.ordinal());
   if (second.pack != 0 && second != first && read_at(second)) return Ok();
   Turn::Pass();
+  const auto about = [&] { return fmt::format("chunk {}: {}", wanted.ordinal(), trouble); };
   const std::string image = images_.ImageOf(*wanted.file.layer);
-  VARVE_ASSIGN_OR_RETURN(const std::uint64_t word,
-                         mounts_.Resolve(wanted.file.layer->diff_id, wanted.ordinal(), image).In(trouble));
-  const Locator resolved = Locator::Unpack(word);
-  if (resolved.pack == 0 || !read_at(resolved)) return Error(Code::kDataLoss, trouble);
+  const auto word = mounts_.Resolve(wanted.file.layer->diff_id, wanted.ordinal(), image);
+  if (!word.ok()) return word.error().In(about());
+  const Locator resolved = Locator::Unpack(*word);
+  if (resolved.pack == 0 || !read_at(resolved)) return Error(Code::kDataLoss, about());
   return Ok();
 }
 
