@@ -1,12 +1,16 @@
 #include "cli/layout_source.h"
 
+#include <fmt/core.h>
+
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "cached/base/fs.h"
 #include "cached/oci/image_config.h"
 #include "cached/oci/layout.h"
 #include "cached/oci/manifest.h"
+#include "cached/oci/reference.h"
 
 namespace varve {
 namespace {
@@ -26,7 +30,27 @@ std::string BlobPath(const std::string& directory, const Digest& digest) {
   return directory + "/blobs/sha256/" + digest.hex();
 }
 
-Result<Bytes> ReadManifest(const std::string& directory, const std::string& tag, const Platform& platform) {
+// podman's way: an image of no registry is localhost's, so that it never passes for one of docker.io. None if the
+// layout's directory has a name that no repository may have.
+std::optional<Reference> NameOf(const std::string& directory, const std::string& tag) {
+  if (tag.find_first_of("/:") != std::string::npos) {
+    const auto whole = Reference::Parse(tag);
+    return whole.ok() ? std::optional(*whole) : std::nullopt;
+  }
+  std::error_code error;
+  const auto absolute = std::filesystem::canonical(directory, error);
+  const auto name =
+      Reference::Parse(fmt::format("localhost/{}{}{}", absolute.filename().string(), tag.empty() ? "" : ":", tag));
+  return name.ok() ? std::optional(*name) : std::nullopt;
+}
+
+// An image's manifest, and the tag that the layout has it by.
+struct Found {
+  Bytes manifest;
+  std::string tag;
+};
+
+Result<Found> ReadManifest(const std::string& directory, const std::string& tag, const Platform& platform) {
   VARVE_ASSIGN_OR_RETURN(const Bytes version,
                          ReadWholeFile(Fs::Real(), directory + "/oci-layout", 4096).In("no OCI layout"));
   VARVE_RETURN_IF_ERROR(CheckLayoutVersion(version).In(directory));
@@ -34,12 +58,14 @@ Result<Bytes> ReadManifest(const std::string& directory, const std::string& tag,
                          ReadWholeFile(Fs::Real(), directory + "/index.json", kManifestBytesMax));
   VARVE_ASSIGN_OR_RETURN(const Index top, ParseIndex(index_bytes, "").In(directory + "/index.json"));
   VARVE_ASSIGN_OR_RETURN(Descriptor chosen, ChooseByTag(top, tag, platform).In(directory));
+  const auto annotation = chosen.annotations.find(kRefNameAnnotation);
+  const std::string name = annotation == chosen.annotations.end() ? "" : annotation->second;
   for (int depth = 0; depth < kIndexDepthMax; ++depth) {
     VARVE_ASSIGN_OR_RETURN(Bytes bytes,
                            ReadWholeFile(Fs::Real(), BlobPath(directory, chosen.digest), kManifestBytesMax));
     VARVE_ASSIGN_OR_RETURN(const ManifestKind kind,
                            DetectManifestKind(bytes, chosen.media_type).In("manifest " + chosen.digest.ToString()));
-    if (kind == ManifestKind::kManifest) return bytes;
+    if (kind == ManifestKind::kManifest) return Found{std::move(bytes), name};
     VARVE_ASSIGN_OR_RETURN(const Index index, ParseIndex(bytes, chosen.media_type));
     VARVE_ASSIGN_OR_RETURN(chosen, ChoosePlatform(index, platform).In(directory));
   }
@@ -62,13 +88,13 @@ Status SendFile(const std::string& path, const DaemonClient::Send& send) {
 Status LoadFromLayout(DaemonClient& daemon, const std::string& source, const Platform& platform,
                       const DaemonClient::OnPullEvent& on_event) {
   const auto [directory, tag] = Split(source);
-  VARVE_ASSIGN_OR_RETURN(const Bytes manifest_bytes, ReadManifest(directory, tag, platform));
-  VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(manifest_bytes, "").In(directory));
+  VARVE_ASSIGN_OR_RETURN(const Found found, ReadManifest(directory, tag, platform));
+  VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(found.manifest, "").In(directory));
   VARVE_ASSIGN_OR_RETURN(const Bytes config,
                          ReadWholeFile(Fs::Real(), BlobPath(directory, manifest.config.digest), kConfigBytesMax));
   v1::LoadRequest::Start start;
-  if (tag.find_first_of("/:") != std::string::npos) start.set_reference(tag);
-  start.set_manifest(std::string(AsText(manifest_bytes)));
+  if (const auto name = NameOf(directory, found.tag)) start.set_reference(name->Canonical());
+  start.set_manifest(std::string(AsText(found.manifest)));
   start.set_config(std::string(AsText(config)));
   return daemon.Load(
       start,
