@@ -20,7 +20,7 @@ struct Cli {
 
 // Makes `run` what `command` does; `options` is filled by the parser before.
 template <class Options, class Run>
-void SetAction(Cli& cli, CLI::App* command, std::shared_ptr<Options> options, Run run) {
+void SetAction(Cli& cli, CLI::App* command, const std::shared_ptr<Options>& options, Run run) {
   command->callback([&cli, options, run] { cli.action = [&cli, options, run] { return run(cli.session, *options); }; });
 }
 

@@ -42,7 +42,7 @@ std::string Bar(std::uint64_t done, std::uint64_t total) {
 }  // namespace
 
 PullProgress::Style PullProgress::StyleOfOutput() {
-  const char* terminal = std::getenv("TERM");
+  const char* terminal = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
   const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
   return ::isatty(STDOUT_FILENO) == 1 && !dumb ? Style::kTerminal : Style::kPlain;
 }

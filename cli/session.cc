@@ -28,7 +28,7 @@ constexpr std::chrono::milliseconds kPollInterval{5};
 
 // varve-cached and varve-fuse stand beside varve, or on PATH.
 std::string ProgramOf(const std::string& process) {
-  const std::string name = "varve-" + process;
+  std::string name = "varve-" + process;
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error && std::filesystem::exists(self.parent_path() / name, error)) return (self.parent_path() / name).string();
@@ -161,9 +161,12 @@ Status Session::AwaitEnd(const std::string& process, pid_t pid) const {
 
 // 0 if it is not known.
 pid_t Session::PidOf(const std::string& process) const {
-  const auto text = ReadWholeFile(Fs::Real(), paths_.pid(process), 32);
+  const auto file = ReadWholeFile(Fs::Real(), paths_.pid(process), 32);
   pid_t pid = 0;
-  if (text.ok() && Lives(process)) std::from_chars(AsText(*text).data(), AsText(*text).data() + text->size(), pid);
+  if (file.ok() && Lives(process)) {
+    const std::string_view text = AsText(*file);
+    std::from_chars(text.data(), text.data() + text.size(), pid);
+  }
   return pid;
 }
 

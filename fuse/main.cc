@@ -59,6 +59,7 @@ Result<unsigned> ParseNumber(std::string_view option, std::string_view text, uns
   return number;
 }
 
+// NOLINTBEGIN(concurrency-mt-unsafe): nothing but main runs yet
 Result<Options> ParseOptions(int argc, char** argv) {
   static constexpr option kOptions[] = {
       {"cache-mib", required_argument, nullptr, 'c'}, {"wait-seconds", required_argument, nullptr, 's'},
@@ -93,6 +94,7 @@ Result<Options> ParseOptions(int argc, char** argv) {
     return Error(Code::kInvalidArgument, fmt::format("what is \"{}\"? see varve-fuse --help", argv[optind]));
   return options;
 }
+// NOLINTEND(concurrency-mt-unsafe)
 
 // Held as long as the process lives: one varve-fuse a root.
 Result<UniqueFd> Lock(const std::string& path) {
@@ -186,8 +188,8 @@ Status Run(const Options& options) {
 int main(int argc, char** argv) {
   // Decoded content comes and goes in pieces of 64 KiB and more: given back at once, it does not fragment the heap, and
   // fewer arenas hold on to less.
-  ::mallopt(M_ARENA_MAX, 2);
-  ::mallopt(M_MMAP_THRESHOLD, 64 << 10);
+  ::mallopt(M_ARENA_MAX, 2);              // NOLINT(concurrency-mt-unsafe): no thread runs yet
+  ::mallopt(M_MMAP_THRESHOLD, 64 << 10);  // NOLINT(concurrency-mt-unsafe)
   const auto options = varve::ParseOptions(argc, argv);
   const varve::Status status = options.ok() ? varve::Run(*options) : varve::Status(options.error());
   if (status.ok()) return 0;

@@ -198,8 +198,8 @@ grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImage
     const auto reference = Reference::Parse(name);
     if (!reference.ok()) continue;
     if (!reference->digest) reply->add_tags(reference->Familiar());
-    const std::string digest = reference->digest ? reference->digest->ToString() : found.manifest_digest.ToString();
-    const std::string repo_digest = reference->FamiliarRepository() + "@" + digest;
+    const Digest digest = reference->digest.value_or(found.manifest_digest);
+    const std::string repo_digest = reference->FamiliarRepository() + "@" + digest.ToString();
     const auto& known = reply->repo_digests();
     if (std::find(known.begin(), known.end(), repo_digest) == known.end()) reply->add_repo_digests(repo_digest);
   }

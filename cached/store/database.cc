@@ -94,6 +94,7 @@ Database::~Database() = default;
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(kColumns);
   for (const char* name : kNames) families.emplace_back(name, ColumnOptions(cache));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;

@@ -59,13 +59,13 @@ Status IndexFiles::PublishImage(const ChainId& chain_id, IndexDraft& draft) {
 Result<MappedLayer> IndexFiles::MapLayer(const Digest& diff_id) const {
   VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.layer_index(diff_id.hex())));
   VARVE_ASSIGN_OR_RETURN(LayerIndex index, LayerIndex::Open(file.bytes(), diff_id, IndexCheck::kChecksum));
-  return MappedLayer{std::move(file), std::move(index)};
+  return MappedLayer{std::move(file), index};
 }
 
 Result<MappedImage> IndexFiles::MapImage(const ChainId& chain_id) const {
   VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.image_index(chain_id.hex())));
   VARVE_ASSIGN_OR_RETURN(ImageIndex index, ImageIndex::Open(file.bytes(), chain_id, IndexCheck::kChecksum));
-  return MappedImage{std::move(file), std::move(index)};
+  return MappedImage{std::move(file), index};
 }
 
 Result<MappedLayer> IndexFiles::OpenLayer(const Digest& diff_id) {

@@ -34,7 +34,7 @@ Result<std::shared_ptr<PackWriter>> OpenPacks::Lease() {
   return pack;
 }
 
-void OpenPacks::Return(std::shared_ptr<PackWriter> pack, Condition condition) {
+void OpenPacks::Return(const std::shared_ptr<PackWriter>& pack, Condition condition) {
   const bool reusable = condition == Condition::kSound && pack->size() + kRoomMinBytes <= kPackBytesMax;
   if (!reusable) {
     const Status synced = pack->Sync();

@@ -21,7 +21,7 @@ class OpenPacks {
   Result<std::shared_ptr<PackWriter>> Lease() EXCLUDES(mutex_);
   // Back from a lease; sealed if it failed or has little room left.
   enum class Condition { kSound, kFailed };
-  void Return(std::shared_ptr<PackWriter> pack, Condition condition) EXCLUDES(mutex_);
+  void Return(const std::shared_ptr<PackWriter>& pack, Condition condition) EXCLUDES(mutex_);
   // A pack that an earlier process left open.
   void AddIdle(std::shared_ptr<PackWriter> pack) EXCLUDES(mutex_);
 

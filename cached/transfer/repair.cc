@@ -61,7 +61,7 @@ class Repair {
   void RepairFiles();
   Status RepairPacks();
   Result<RegistryClient*> ClientOf(const std::string& source);
-  void Report(std::string object, const Status& status, std::string how);
+  void Report(const std::string& object, const Status& status, const std::string& how);
 
   Store& store_;
   ImageInstaller& installer_;
@@ -78,9 +78,9 @@ class Repair {
   std::size_t left_ = 0;
 };
 
-void Repair::Report(std::string object, const Status& status, std::string how) {
+void Repair::Report(const std::string& object, const Status& status, const std::string& how) {
   if (!status.ok()) ++left_;
-  hooks_.done({std::move(object), status.ok(), status.ok() ? std::move(how) : status.error().message()});
+  hooks_.done({object, status.ok(), status.ok() ? how : status.error().message()});
 }
 
 void Repair::Gather(const Damage& damage) {
@@ -164,7 +164,7 @@ Status Repair::RepairLayer(const Digest& diff_id, LayerDamage& layer) {
         return Ok();
       }));
   // Those of a registry last: their error says more.
-  std::ranges::stable_partition(blobs, [](const auto& blob) { return blob.second.source().empty(); });
+  std::ranges::sort(blobs, {}, [](const auto& blob) { return std::pair(!blob.second.source().empty(), blob.first); });
   for (const auto& [digest, blob] : blobs) {
     outcome = FetchLayer(diff_id, digest, blob);
     if (!outcome.ok()) continue;
