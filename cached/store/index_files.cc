@@ -49,7 +49,7 @@ Status IndexFiles::PublishLayer(const Digest& diff_id, IndexDraft& draft, std::s
     }
   }
   VARVE_RETURN_IF_ERROR(draft.Publish(paths_.layer_index(diff_id.hex())));
-  return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, locators);
+  return WriteFile(paths_.locators(diff_id.hex()), LocatorTable::Encode(diff_id, locators));
 }
 
 Status IndexFiles::PublishImage(const ChainId& chain_id, IndexDraft& draft) {
@@ -118,7 +118,7 @@ Status IndexFiles::WriteLocators(const MappedLayer& layer) {
     }
   }
   const Digest diff_id = layer.index.diff_id();
-  return LocatorTable::Write(fs_, paths_.locators(diff_id.hex()), diff_id, words);
+  return WriteFile(paths_.locators(diff_id.hex()), LocatorTable::Encode(diff_id, words));
 }
 
 Status IndexFiles::Sweep(Tables tables, Moment moment) {

@@ -53,14 +53,11 @@ std::uint64_t Locator::Pack() const {
          length_bytes / kUnitBytes;
 }
 
-Status LocatorTable::Write(Fs& fs, const std::string& path, const Digest& diff_id,
-                           std::span<const std::uint64_t> words) {
-  // Never in place: a table that shrank under its readers' mappings would kill them.
-  const std::string temporary = path + ".new";
-  VARVE_ASSIGN_OR_RETURN(const auto file, fs.Open(temporary, OpenMode::kCreateTruncate));
-  VARVE_RETURN_IF_ERROR(file->WriteAt(0, EncodeHeader(diff_id, words.size())));
-  VARVE_RETURN_IF_ERROR(file->WriteAt(kHeaderBytes, std::as_bytes(words)));
-  return fs.Rename(temporary, path);
+Bytes LocatorTable::Encode(const Digest& diff_id, std::span<const std::uint64_t> words) {
+  Bytes file(kHeaderBytes + words.size_bytes());
+  std::ranges::copy(EncodeHeader(diff_id, words.size()), file.begin());
+  std::ranges::copy(std::as_bytes(words), file.begin() + kHeaderBytes);
+  return file;
 }
 
 Result<LocatorTable> LocatorTable::Open(const std::string& path, const Digest& diff_id, std::size_t chunk_count,

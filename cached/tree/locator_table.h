@@ -29,9 +29,9 @@ struct Locator {
 // reader maps. Words are stored with release and loaded with acquire order, so readers need no lock. Thread-safe.
 class LocatorTable {
  public:
-  // Writes a table of `words` to `path`, replacing what is there. Not made durable: after an unclean stop the daemon
-  // writes it anew.
-  static Status Write(Fs& fs, const std::string& path, const Digest& diff_id, std::span<const std::uint64_t> words);
+  // The file of a table of `words`. Never written in place: a table that shrank under its readers' mappings would kill
+  // them.
+  static Bytes Encode(const Digest& diff_id, std::span<const std::uint64_t> words);
 
   enum class Access { kReadOnly, kReadWrite };
   // kDataLoss if it is not the table of `diff_id` with `chunk_count` words.

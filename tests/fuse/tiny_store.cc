@@ -116,7 +116,7 @@ Digest TinyStore::Layer::Publish() {
   Must(builder_.Finish(*Must(Fs::Real().Open(path, OpenMode::kCreateNew)), diff_id, 10240));
   std::vector<std::uint64_t> words;
   for (const auto& [ordinal, word] : words_) words.push_back(word);
-  Must(LocatorTable::Write(Fs::Real(), store_.paths_.locators(diff_id.hex()), diff_id, words));
+  Must(WriteFileAtomically(Fs::Real(), store_.paths_.locators(diff_id.hex()), LocatorTable::Encode(diff_id, words)));
   store_.layers_.emplace(diff_id, StoredLayer{slot, words.size(), Must(MappedFile::Open(path))});
   return diff_id;
 }

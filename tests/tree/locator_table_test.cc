@@ -16,7 +16,7 @@ constexpr Locator kLargest{.pack = (1 << 24) - 1, .offset_bytes = (1 << 28) - 12
 class LocatorTableTest : public testing::Test {
  protected:
   void Write(const std::vector<std::uint64_t>& words) {
-    ASSERT_TRUE(LocatorTable::Write(Fs::Real(), path_, diff_id_, words).ok());
+    ASSERT_TRUE(WriteFileAtomically(Fs::Real(), path_, LocatorTable::Encode(diff_id_, words)).ok());
   }
   Result<LocatorTable> Open(std::size_t count, LocatorTable::Access access = LocatorTable::Access::kReadOnly) {
     return LocatorTable::Open(path_, diff_id_, count, access);
