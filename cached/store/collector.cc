@@ -44,7 +44,9 @@ class Collection {
     VARVE_RETURN_IF_ERROR(Mark());
     VARVE_RETURN_IF_ERROR(EraseRecords());
     VARVE_RETURN_IF_ERROR(RewritePacks(journal));
-    VARVE_RETURN_IF_ERROR(store_.index_files().Sweep(IndexFiles::Tables::kKeep, IndexFiles::Moment::kServing));
+    VARVE_RETURN_IF_ERROR(store_.index_files().Sweep(
+        IndexFiles::Tables::kKeep, IndexFiles::Moment::kServing,
+        [this](const Digest& name) { return store_.leases().Condemn(std::span(&name, 1)).empty(); }));
     VARVE_RETURN_IF_ERROR(store_.database().Compact());
     return std::move(outcome_);
   }

@@ -121,13 +121,14 @@ Status IndexFiles::WriteLocators(const MappedLayer& layer) {
   return WriteFile(paths_.locators(diff_id.hex()), LocatorTable::Encode(diff_id, words));
 }
 
-Status IndexFiles::Sweep(Tables tables, Moment moment) {
+Status IndexFiles::Sweep(Tables tables, Moment moment, const std::function<bool(const Digest&)>& wanted) {
   VARVE_ASSIGN_OR_RETURN(const auto names, fs_.List(paths_.index()));
   for (const std::string& name : names) {
     if (name.ends_with(".new") && moment == Moment::kServing) continue;
     const auto dot = name.find('.');
     const std::string suffix = dot == std::string::npos ? "" : name.substr(dot);
     const auto digest = Digest::FromHexText(name.substr(0, dot));
+    if (digest.ok() && moment == Moment::kServing && wanted(*digest)) continue;
     bool known = false;
     if (digest.ok() && (suffix == ".layer" || (suffix == ".locators" && tables == Tables::kKeep))) {
       VARVE_ASSIGN_OR_RETURN(const auto record, database_.Get(Column::kLayer, KeyOf(*digest)));

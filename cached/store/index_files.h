@@ -67,9 +67,10 @@ class IndexFiles {
   // Removes the files of what has no record, and every locator table (`Tables::kDistrust`) after a crash of the
   // machine.
   enum class Tables { kKeep, kDistrust };
-  // Half-written files go while nobody can be writing one (`kOpening`).
+  // Half-written files go while nobody can be writing one (`kOpening`). Else a file may be there before its record:
+  // what `wanted` says somebody is at stays.
   enum class Moment { kOpening, kServing };
-  Status Sweep(Tables tables, Moment moment);
+  Status Sweep(Tables tables, Moment moment, const std::function<bool(const Digest&)>& wanted);
 
   // The bytes of a record, verified part by part.
   Result<Bytes> ReadParts(const store::Parts& parts) const;

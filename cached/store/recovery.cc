@@ -98,7 +98,7 @@ Status Store::Recover() {
   const auto written = ReadWholeFile(fs_, boot_file, 256);
   const bool same_boot = written.ok() && AsText(*written) == boot;
   VARVE_RETURN_IF_ERROR(index_files_->Sweep(same_boot ? IndexFiles::Tables::kKeep : IndexFiles::Tables::kDistrust,
-                                            IndexFiles::Moment::kOpening));
+                                            IndexFiles::Moment::kOpening, [](const Digest&) { return false; }));
   return same_boot ? Ok() : WriteFileAtomically(fs_, boot_file, AsBytes(boot));
 }
 
