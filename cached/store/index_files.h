@@ -81,6 +81,9 @@ class IndexFiles {
   Result<MappedLayer> MapLayer(const Digest& diff_id) const;
   Result<MappedImage> MapImage(const ChainId& chain_id) const;
 
+  template <class Record>
+  Result<Bytes> ReadIndex(Column column, const Digest& name, const std::string& what) const;
+
   Fs& fs_;
   const RootPaths paths_;
   const Database& database_;

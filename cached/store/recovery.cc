@@ -126,10 +126,17 @@ Result<std::uint32_t> Store::SlotOf(std::string key) {
   return slot;
 }
 
+// The collector may move the chunk between its look-up and its reading: then it is looked up again.
 Result<Bytes> Store::ReadChunk(const Digest& digest) const {
-  VARVE_ASSIGN_OR_RETURN(const auto placement, GetRecord<store::Placement>(*database_, Column::kChunk, KeyOf(digest)));
-  if (!placement) return Error(Code::kNotFound, "chunk " + digest.ToString() + ": is not stored");
-  return ReadChunkAt(digest, LocationOf(*placement));
+  for (std::optional<PackLocation> last;;) {
+    VARVE_ASSIGN_OR_RETURN(const auto placement,
+                           GetRecord<store::Placement>(*database_, Column::kChunk, KeyOf(digest)));
+    if (!placement) return Error(Code::kNotFound, "chunk " + digest.ToString() + ": is not stored");
+    const PackLocation location = LocationOf(*placement);
+    auto chunk = ReadChunkAt(digest, location);
+    if (chunk.ok() || location == last) return chunk;
+    last = location;
+  }
 }
 
 Result<Bytes> Store::ReadChunkAt(const Digest& digest, const PackLocation& location) const {
