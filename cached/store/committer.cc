@@ -74,12 +74,24 @@ void Committer::Work() {
       if (!stopping_) wake_.WaitFor(lock, kGroupWindow);
       group.swap(queue_);
     }
-    const Status written = Write(group);
-    for (Waiting& waiting : group) waiting.done.set_value(written);
+    for (std::span<Waiting> rest = group; !rest.empty();) {
+      const std::span<Waiting> together = rest.first(WrittenTogether(rest));
+      const Status written = Write(together);
+      for (Waiting& waiting : together) waiting.done.set_value(written);
+      rest = rest.subspan(together.size());
+    }
   }
 }
 
-Status Committer::Write(std::vector<Waiting>& group) {
+// Moves are judged by what the index says, so a batch that has some goes alone: in one write with a batch that puts the
+// same record anew, it would undo that.
+std::size_t Committer::WrittenTogether(std::span<const Waiting> queue) {
+  std::size_t count = 0;
+  while (count < queue.size() && queue[count].batch.moves.empty()) ++count;
+  return std::max<std::size_t>(count, 1);
+}
+
+Status Committer::Write(std::span<Waiting> group) {
   Database::Batch changes;
   std::map<PackId, std::uint64_t> lengths;
   std::vector<Digest> committed;

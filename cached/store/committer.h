@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <span>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -64,7 +65,8 @@ class Committer {
     std::promise<Status> done;
   };
   void Work();
-  Status Write(std::vector<Waiting>& group);
+  Status Write(std::span<Waiting> group);
+  static std::size_t WrittenTogether(std::span<const Waiting> queue);
   Status AddMoves(const Batch& batch, Database::Batch& changes);
 
   Database& database_;

@@ -149,6 +149,24 @@ TEST_F(CollectorTest, ForgetsTheUsesOfImagesThatAreGone) {
   EXPECT_EQ(uses(), 1);
 }
 
+TEST_F(CollectorTest, AChunkWrittenAnewInTheGroupThatErasesItStays) {
+  const Digest chunk = gone_chunks_.front();
+  const Bytes content = store_->ReadChunk(chunk).value();
+  const std::string old = store_.PlacementOf(chunk).SerializeAsString();
+  store_->leases().BeginCollection();
+  store_->leases().Condemn(std::span(&chunk, 1));
+  const auto writer = store_->OpenWriter();
+  ASSERT_TRUE(writer->Add(chunk, content).ok());
+  Committer::Batch anew = writer->Finish().value();
+  Committer::Batch erase;
+  erase.moves.push_back({Column::kChunk, std::string(KeyOf(chunk)), old, std::nullopt});
+  auto first = store_->committer().CommitAsync(std::move(anew));  // both are waiting when the group is taken
+  auto second = store_->committer().CommitAsync(std::move(erase));
+  ASSERT_TRUE(first.get().ok() && second.get().ok());
+  store_->leases().EndCollection();
+  EXPECT_EQ(store_->ReadChunk(chunk).value(), content);
+}
+
 TEST(JournalTest, ACheckpointLosesNoChangeThatIsOnItsWay) {
   TinyStore store;
   std::atomic<bool> done = false;
