@@ -4,7 +4,8 @@
 //      erased.
 //   2. A journal checkpoint makes older journals void.
 //   3. Mark: what the remaining manifests, served images and open sessions need: image indexes, layers, their chunks.
-//   4. Layers, image indexes and blobs that were not marked are erased, and the uses of images that are gone.
+//   4. Image indexes, layers and blobs that were not marked are erased, and the uses of images that are gone; what was
+//      looked up since the mark is marked now.
 //   5. Packs with enough dead bytes are rewritten (pack_rewriter.h), wholly dead ones are dropped.
 //
 // Nobody is stopped. A chunk or layer that is looked up after the mark began is kept by the write barrier; one that the
@@ -66,6 +67,8 @@ class Collection {
   Status EraseImages();
   Status Mark();
   Status MarkLayer(const Digest& diff_id);
+  Status MarkLayersOfSurvivors(const Committer::Batch& condemned);
+  Status MarkChunksOfSurvivors();
   Status EraseRecords();
   Status EraseUnmarked(Column column, const std::unordered_set<Digest>& marked, Committer::Batch& batch);
   Status FindFrames();
@@ -191,7 +194,6 @@ Status Collection::Mark() {
   }));
   for (const Digest& layer : layers) VARVE_RETURN_IF_ERROR(MarkLayer(layer));
   for (const Digest& digest : held_) chunks_.push_back(LoadLittle<std::uint64_t>(digest.bytes.data()));
-  std::sort(chunks_.begin(), chunks_.end());
   return Ok();
 }
 
@@ -208,11 +210,39 @@ Status Collection::EraseUnmarked(Column column, const std::unordered_set<Digest>
   });
 }
 
+// An image index that was looked up since the mark stays, unmarked as it is: so do its layers. Images are condemned
+// before layers, so that whoever finds an image finds what it is made of.
+Status Collection::MarkLayersOfSurvivors(const Committer::Batch& condemned) {
+  std::unordered_set<std::string_view> going;
+  for (const Committer::Move& move : condemned.moves) going.insert(move.key);
+  return store_.database().Scan(Column::kImage, [&](std::string_view key, std::string_view value) -> Status {
+    if (going.contains(key)) return Ok();
+    VARVE_ASSIGN_OR_RETURN(const store::Image image, Parse<store::Image>(value));
+    for (const std::string& diff_id : image.diff_ids()) {
+      VARVE_ASSIGN_OR_RETURN(const Digest layer, Digest::FromBytes(AsBytes(diff_id)));
+      VARVE_RETURN_IF_ERROR(MarkLayer(layer));
+    }
+    return Ok();
+  });
+}
+
+// Nor did the mark see the chunks of a layer that was looked up since.
+Status Collection::MarkChunksOfSurvivors() {
+  VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
+    return MarkLayer(diff_id);
+  }));
+  std::sort(chunks_.begin(), chunks_.end());
+  return Ok();
+}
+
 Status Collection::EraseRecords() {
   Committer::Batch batch;
-  VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kLayer, layers_, batch));
   VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kImage, images_, batch));
+  VARVE_RETURN_IF_ERROR(MarkLayersOfSurvivors(batch));
+  VARVE_RETURN_IF_ERROR(EraseUnmarked(Column::kLayer, layers_, batch));
   VARVE_RETURN_IF_ERROR(store_.committer().Commit(std::move(batch)));
+  VARVE_RETURN_IF_ERROR(MarkChunksOfSurvivors());
   Committer::Batch rest;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {

@@ -201,6 +201,7 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
 }
 
 Status Store::EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id) {
+  for (const Digest& diff_id : diff_ids) static_cast<void>(writer.session().Touch(diff_id));
   const bool alive = writer.session().Touch(chain_id.digest);
   VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(chain_id));
   if (known && alive) return Ok();
