@@ -53,15 +53,17 @@ class Collection {
   }
 
  private:
+  using Names = std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>>;
   // An image, and what decides whether it goes.
   struct Candidate {
     std::string key;  // of its manifest's record
     std::string value;
     store::Manifest manifest{};
-    std::vector<std::pair<std::string, std::string>> names{};  // its references and their records
-    std::chrono::nanoseconds used{};                           // since 1970
+    Names::mapped_type names{};       // its references and their records
+    std::chrono::nanoseconds used{};  // since 1970
     bool stays = false;
   };
+  Result<Names> ReadNames() const;  // by the manifest that they name
   Result<std::vector<Candidate>> ReadImages();
   Status KeepMostRecent(std::vector<Candidate>& images) const;
   Status EraseImages();
@@ -95,19 +97,24 @@ Result<Record> Parse(std::string_view value) {
   return record;
 }
 
-Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
-  std::unordered_set<std::string> in_use;
-  for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
-  for (const Digest& held : held_) in_use.emplace(KeyOf(held));  // an image that is being pulled
-  std::unordered_set<std::string> spared;
-  for (const Digest& manifest : options_.spared) spared.emplace(KeyOf(manifest));
-  std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>> names;  // manifest → its references
+Result<Collection::Names> Collection::ReadNames() const {
+  Names names;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
         VARVE_ASSIGN_OR_RETURN(const store::Ref ref, Parse<store::Ref>(value));
         names[ref.manifest_digest()].emplace_back(key, value);
         return Ok();
       }));
+  return names;
+}
+
+Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
+  std::unordered_set<std::string> in_use;
+  for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
+  for (const Digest& held : held_) in_use.emplace(KeyOf(held));  // an image that is being pulled
+  std::unordered_set<std::string> spared;
+  for (const Digest& manifest : options_.spared) spared.emplace(KeyOf(manifest));
+  VARVE_ASSIGN_OR_RETURN(Names names, ReadNames());
   std::vector<Candidate> images;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
@@ -137,9 +144,13 @@ Status Collection::KeepMostRecent(std::vector<Candidate>& images) const {
 Status Collection::EraseImages() {
   VARVE_ASSIGN_OR_RETURN(std::vector<Candidate> images, ReadImages());
   if (options_.images == CollectOptions::Images::kLeastRecentlyUsed) VARVE_RETURN_IF_ERROR(KeepMostRecent(images));
+  // What has got or lost a name since it was judged stays; one that is pulled anew has another record.
+  const auto names_lock = store_.LockNames();
+  VARVE_ASSIGN_OR_RETURN(Names names, ReadNames());
   Committer::Batch batch;
   for (const Candidate& image : images) {
     const bool named = !image.names.empty();
+    if (names[image.key] != image.names) continue;
     if (image.stays || (named && options_.images == CollectOptions::Images::kDangling)) continue;
     batch.moves.push_back({Column::kManifest, image.key, image.value, std::nullopt});
     VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(image.manifest.config_digest())));

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -91,6 +92,11 @@ class Store {
   // Makes and stores the image index of `diff_ids`, whose chain ID is `chain_id`, if it is not there.
   Status EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id);
 
+  // Held by whoever takes a name away, gives one, or judges by names which images go, from the look at the names until
+  // the commit: an image that gets a name meanwhile must not go. Over a commit, so it is no leaf
+  // (docs/design/locking.md).
+  std::unique_lock<std::mutex> LockNames() { return std::unique_lock(names_mutex_); }
+
   Status CommitChanges(JournaledChanges changes);
   // Remembers when an image was used last. Durable, but not journaled: after a rebuild that is when it was pulled.
   Status CommitUse(const Digest& manifest, std::chrono::system_clock::time_point now);
@@ -165,6 +171,7 @@ class Store {
   Mutex journal_mutex_;
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
+  std::mutex names_mutex_;
   Mutex slot_mutex_;
   std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);
 };

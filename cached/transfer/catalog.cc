@@ -122,6 +122,7 @@ Result<std::vector<Catalog::Row>> Catalog::List() const {
 }
 
 Status Catalog::Tag(std::string_view image, std::string_view reference) {
+  const auto names_lock = store_.LockNames();
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
   VARVE_ASSIGN_OR_RETURN(const Reference name, Reference::Parse(reference));
   if (name.digest)
@@ -135,6 +136,7 @@ Status Catalog::Tag(std::string_view image, std::string_view reference) {
 }
 
 Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
+  const auto names_lock = store_.LockNames();
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
   VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(found.manifest_digest));
   Removed removed;
