@@ -58,9 +58,17 @@ void OpenPacks::AddIdle(std::shared_ptr<PackWriter> pack) {
 }
 
 bool OpenPacks::Seal(PackId pack) {
+  {
+    MutexLock lock(mutex_);
+    if (!open_.contains(pack)) return true;
+    if (idle_.erase(pack) == 0) return false;
+  }
+  const Status synced = Sync(pack);
+  if (!synced.ok()) {
+    LogError("{}", synced.error().message());
+    return false;
+  }
   MutexLock lock(mutex_);
-  if (open_.contains(pack) && !idle_.contains(pack)) return false;
-  idle_.erase(pack);
   open_.erase(pack);
   return true;
 }

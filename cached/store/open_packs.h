@@ -25,7 +25,8 @@ class OpenPacks {
   // A pack that an earlier process left open.
   void AddIdle(std::shared_ptr<PackWriter> pack) EXCLUDES(mutex_);
 
-  // Takes `pack` out of use, so that the collector may rewrite it. False while it is leased.
+  // Takes `pack` out of use, so that the collector may rewrite it. False while it is leased, and for good if it cannot
+  // be synced: a commit that points into it has to fail then.
   bool Seal(PackId pack) EXCLUDES(mutex_);
   // Makes all that was appended to `pack` before the call durable. An error stays: what was lost once is never reported
   // as durable.
