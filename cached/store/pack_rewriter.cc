@@ -84,6 +84,12 @@ PackRewriter::PackRewriter(Store& store, LiveFrames& live, std::span<const Diges
       first_journal_(first_journal),
       close_packs_(std::move(close_packs)) {}
 
+PackRewriter::~PackRewriter() { ReturnTarget(OpenPacks::Condition::kSound); }
+
+void PackRewriter::ReturnTarget(OpenPacks::Condition condition) {
+  if (target_ != nullptr) store_.packs().Return(std::exchange(target_, nullptr), condition);
+}
+
 Status PackRewriter::Rewrite(std::span<const PackId> packs) {
   std::set<PackId> old(packs.begin(), packs.end());
   VARVE_RETURN_IF_ERROR(KeepWhatWasTouched(old));
@@ -105,7 +111,7 @@ Status PackRewriter::Rewrite(std::span<const PackId> packs) {
   for (const auto& [from, to] : moved) batch.frames.push_back(to);
   batch.dropped_packs.assign(old.begin(), old.end());
   VARVE_RETURN_IF_ERROR(store_.committer().Commit(std::move(batch)));
-  if (target_ != nullptr) store_.packs().Return(std::exchange(target_, nullptr), OpenPacks::Condition::kSound);
+  ReturnTarget(OpenPacks::Condition::kSound);
   VARVE_RETURN_IF_ERROR(MoveLocators(old, moved));
   const std::vector<PackId> dropped(old.begin(), old.end());
   close_packs_(dropped);
@@ -165,13 +171,14 @@ Status PackRewriter::CopyFrames(PackId pack, NewLocations& moved) {
 }
 
 Result<PackLocation> PackRewriter::Append(ByteSpan frame) {
-  if (target_ != nullptr && target_->Full(static_cast<std::uint32_t>(frame.size()))) {
-    store_.packs().Return(std::exchange(target_, nullptr), OpenPacks::Condition::kSound);
-  }
+  if (target_ != nullptr && target_->Full(static_cast<std::uint32_t>(frame.size())))
+    ReturnTarget(OpenPacks::Condition::kSound);
   if (target_ == nullptr) {
     VARVE_ASSIGN_OR_RETURN(target_, store_.packs().Lease());
   }
-  return target_->AppendFrame(frame);
+  auto location = target_->AppendFrame(frame);
+  if (!location.ok()) ReturnTarget(OpenPacks::Condition::kFailed);
+  return location;
 }
 
 Status PackRewriter::MovePlacements(const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch) {

@@ -29,6 +29,9 @@ class PackRewriter {
   // in these packs are.
   PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers,
                std::optional<std::uint64_t> first_journal, std::function<void(std::span<const PackId>)> close_packs);
+  ~PackRewriter();  // gives the pack that it writes back, also after an error
+  PackRewriter(const PackRewriter&) = delete;
+  PackRewriter& operator=(const PackRewriter&) = delete;
 
   // `packs` are sealed and nobody writes into them.
   Status Rewrite(std::span<const PackId> packs);
@@ -46,6 +49,7 @@ class PackRewriter {
   Status MoveRecords(Column column, const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
   Status MoveLocators(const std::set<PackId>& packs, const NewLocations& moved);
   Result<PackLocation> Append(ByteSpan frame);
+  void ReturnTarget(OpenPacks::Condition condition);
 
   Store& store_;
   LiveFrames& live_;
