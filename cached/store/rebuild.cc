@@ -9,7 +9,9 @@
 //                                  and slots
 // What a crash left half written is not there: a layer's index frame is written only after its diff ID was verified, an
 // image's after its layers. A record that lost a part is left out with all that needs it, and named. Where a chunk or
-// record is stored twice (a prune was interrupted), either will do.
+// record is stored twice (a prune was interrupted), either will do. A pack that no prune has rewritten yet still has
+// records which a prune erased, while chunks of theirs are gone with other packs: a layer that no image needs is taken
+// only if it has all of its chunks, or the next pull would believe that it is here.
 
 #include "cached/store/rebuild.h"
 
@@ -17,6 +19,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "cached/content/sha256.h"
@@ -77,6 +80,8 @@ class Rebuild {
   Status FlushChunks();
   Status ReplayJournals();
   Result<Bytes> Read(const store::Parts& parts) const;
+  Result<std::size_t> MissingChunks(const LayerIndex& layer) const;
+  std::set<std::string> LayersOfManifests() const;
   Status WriteLayers();
   Status WriteImages();
   Status WriteSmallRecords();
@@ -199,7 +204,32 @@ Status Rebuild::ReplayJournals() {
   return Ok();
 }
 
+Result<std::size_t> Rebuild::MissingChunks(const LayerIndex& layer) const {
+  constexpr std::size_t kLookups = 1024;
+  std::size_t missing = 0;
+  for (std::size_t first = 0; first < layer.chunks().size(); first += kLookups) {
+    std::vector<std::string_view> keys;
+    for (const fb::Chunk& chunk : layer.chunks().subspan(first, std::min(kLookups, layer.chunks().size() - first)))
+      keys.emplace_back(reinterpret_cast<const char*>(chunk.sha256().bytes()->Data()), 32);
+    VARVE_ASSIGN_OR_RETURN(const auto found, database_->MultiGet(Column::kChunk, keys));
+    missing += static_cast<std::size_t>(std::count(found.begin(), found.end(), std::nullopt));
+  }
+  return missing;
+}
+
+std::set<std::string> Rebuild::LayersOfManifests() const {
+  std::set<std::string> layers;
+  const auto manifests = replayed_.find(Column::kManifest);
+  if (manifests == replayed_.end()) return layers;
+  for (const auto& [key, value] : manifests->second) {
+    store::Manifest manifest;
+    if (manifest.ParseFromString(value)) layers.insert(manifest.diff_ids().begin(), manifest.diff_ids().end());
+  }
+  return layers;
+}
+
 Status Rebuild::WriteLayers() {
+  const std::set<std::string> needed = LayersOfManifests();
   Database::Batch batch;
   for (const auto& [diff_id, found] : records_[FrameKind::kLayerIndex]) {
     const auto index = found.Whole();
@@ -212,6 +242,10 @@ Status Rebuild::WriteLayers() {
                                 (view.ok() ? "its tar recipe is missing" : view.error().message()));
       continue;
     }
+    VARVE_ASSIGN_OR_RETURN(const std::size_t missing, MissingChunks(*view));
+    if (missing > 0 && !needed.contains(std::string(KeyOf(diff_id)))) continue;
+    if (missing > 0)
+      outcome_.damage.push_back(fmt::format("layer {}: {} chunks are missing", diff_id.ToString(), missing));
     store::Layer layer;
     *layer.mutable_index() = *index;
     *layer.mutable_recipe() = *recipe;
@@ -237,7 +271,12 @@ Status Rebuild::WriteImages() {
     }
     store::Image image;
     *image.mutable_index() = *index;
-    for (std::size_t i = 0; i < view->layers().size(); ++i) image.add_diff_ids(std::string(KeyOf(view->layer(i))));
+    bool whole = true;
+    for (std::size_t i = 0; i < view->layers().size(); ++i) {
+      image.add_diff_ids(std::string(KeyOf(view->layer(i))));
+      whole &= layers_.contains(image.diff_ids(static_cast<int>(i)));
+    }
+    if (!whole) continue;  // a manifest that needs it names its layer
     batch.Put(Column::kImage, KeyOf(chain_id), image.SerializeAsString());
   }
   return database_->Write(batch);

@@ -167,6 +167,23 @@ TEST_F(CollectorTest, AChunkWrittenAnewInTheGroupThatErasesItStays) {
   EXPECT_EQ(store_->ReadChunk(chunk).value(), content);
 }
 
+TEST_F(CollectorTest, TheIndexRebuiltLeavesOutALayerWhoseChunksWentBeforeIt) {
+  Collect();
+  const Digest layer = store_.AddLayer({{"alone", Noise(13, 3'000)}});
+  const store::Placement chunk = store_.PlacementOf(store_.ChunksOf(layer).front());
+  store_.Close();
+  {
+    const auto pack =
+        Fs::Real().Open(store_.paths().packs() + "/" + PackId{chunk.pack()}.FileName(), OpenMode::kReadWrite);
+    ASSERT_TRUE(pack.ok() && (*pack)->WriteAt(chunk.offset_bytes(), Bytes(chunk.frame_bytes())).ok());
+  }
+  std::filesystem::remove_all(store_.paths().db());
+  ASSERT_TRUE(RebuildIndex(Fs::Real(), store_.paths()).ok());
+  store_.Open();
+  EXPECT_FALSE(store_->FindLayer(layer).value());
+  EXPECT_TRUE(store_->FindLayer(kept_).value());
+}
+
 TEST(JournalTest, ACheckpointLosesNoChangeThatIsOnItsWay) {
   TinyStore store;
   std::atomic<bool> done = false;
