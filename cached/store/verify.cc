@@ -99,7 +99,7 @@ Status Verification::CheckFrame(const PackReader& reader, std::uint64_t offset, 
   }
   const ByteSpan padding = ByteSpan(frame.bytes).subspan(header.PayloadOffset() + header.stored_length);
   if (std::any_of(padding.begin(), padding.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
-    At(reader.id(), offset, "the bytes behind the frame are not zeros");
+    At(reader.id(), offset, "the bytes behind the frame are not zeros").harmless = true;
   }
   sound_[reader.id()].insert(static_cast<std::uint32_t>(offset));
   return Ok();
@@ -298,7 +298,7 @@ std::string Damage::ToString() const {
   if (!chunks.empty())
     text += fmt::format("; {} chunk{} lost, first {}", chunks.size(), chunks.size() == 1 ? "" : "s",
                         chunks.front().ToString());
-  if (chunks.empty() && belongs_to.empty()) text += "; nothing refers to it";
+  if (chunks.empty() && belongs_to.empty()) text += harmless ? "; the frame itself is sound" : "; nothing refers to it";
   for (std::size_t i = 0; i < std::min(belongs_to.size(), kOwnersNamed); ++i)
     text += (i == 0 ? "; part of " : ", ") + belongs_to[i];
   if (belongs_to.size() > kOwnersNamed) text += fmt::format(" and {} more", belongs_to.size() - kOwnersNamed);

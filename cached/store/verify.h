@@ -27,6 +27,7 @@ struct Damage {
   };
   std::vector<Lost> lost;               // objects that cannot be read any more
   std::vector<std::string> belongs_to;  // "layer sha256:… (image name)", "manifest sha256:…"
+  bool harmless = false;                // all that anybody needs of it is sound
   std::string ToString() const;
 };
 

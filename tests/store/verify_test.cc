@@ -62,6 +62,7 @@ TEST_F(VerifyTest, APaddingByteIsDamageThatLosesNothing) {
   ASSERT_EQ(damage.size(), 1u);
   EXPECT_THAT(damage[0].reason, HasSubstr("not zeros"));
   EXPECT_THAT(damage[0].chunks, IsEmpty());
+  EXPECT_THAT(damage[0].ToString(), HasSubstr("not zeros; the frame itself is sound"));
 }
 
 TEST_F(VerifyTest, DamageInARecordNamesWhatItBelongsTo) {
