@@ -9,20 +9,21 @@ namespace varve {
 
 Result<std::shared_ptr<const MountedLayer>> MountedLayer::Open(const RootPaths& paths, const ImageSlots::Layer& layer) {
   const std::string path = paths.layer_index(layer.diff_id.hex());
-  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(Fs::Real(), path));
   VARVE_ASSIGN_OR_RETURN(const LayerIndex index,
                          LayerIndex::Open(file.bytes(), layer.diff_id, IndexCheck::kChecksum).In(path));
   const std::string locators_path = paths.locators(layer.diff_id.hex());
-  VARVE_ASSIGN_OR_RETURN(LocatorTable locators, LocatorTable::Open(locators_path, layer.diff_id, index.chunks().size(),
-                                                                   LocatorTable::Access::kReadOnly)
-                                                    .In(locators_path));
+  VARVE_ASSIGN_OR_RETURN(LocatorTable locators,
+                         LocatorTable::Open(Fs::Real(), locators_path, layer.diff_id, index.chunks().size(),
+                                            LocatorTable::Access::kReadOnly)
+                             .In(locators_path));
   return std::make_shared<const MountedLayer>(layer.diff_id, layer.slot, std::move(file), index, std::move(locators));
 }
 
 Result<std::unique_ptr<const MountedImage>> MountedImage::Open(const RootPaths& paths, const ChainId& chain_id,
                                                                std::uint32_t slot, Layers layers) {
   const std::string path = paths.image_index(chain_id.hex());
-  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(Fs::Real(), path));
   VARVE_ASSIGN_OR_RETURN(const ImageIndex index,
                          ImageIndex::Open(file.bytes(), chain_id, IndexCheck::kChecksum).In(path));
   bool same = index.layers().size() == layers.size();

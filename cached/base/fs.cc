@@ -170,22 +170,21 @@ Result<Bytes> ReadWholeFile(Fs& fs, const std::string& path, std::uint64_t most_
   return bytes;
 }
 
-Result<MappedFile> MappedFile::Map(const std::string& path, int open_flags, int protection) {
-  const UniqueFd fd(::open(path.c_str(), open_flags | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoError(errno, path);
-  struct stat info{};
-  if (::fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
-  const auto size = static_cast<std::size_t>(info.st_size);
+Result<MappedFile> MappedFile::Map(Fs& fs, const std::string& path, OpenMode mode, int protection) {
+  VARVE_ASSIGN_OR_RETURN(const auto file, fs.Open(path, mode));
+  VARVE_ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
   if (size == 0) return Error(Code::kDataLoss, path + ": is empty");
-  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
+  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, file->fd(), 0);
   if (data == MAP_FAILED) return ErrnoError(errno, path);
   return MappedFile(static_cast<std::byte*>(data), size);
 }
 
-Result<MappedFile> MappedFile::Open(const std::string& path) { return Map(path, O_RDONLY, PROT_READ); }
+Result<MappedFile> MappedFile::Open(Fs& fs, const std::string& path) {
+  return Map(fs, path, OpenMode::kRead, PROT_READ);
+}
 
-Result<MappedFile> MappedFile::OpenWritable(const std::string& path) {
-  return Map(path, O_RDWR, PROT_READ | PROT_WRITE);
+Result<MappedFile> MappedFile::OpenWritable(Fs& fs, const std::string& path) {
+  return Map(fs, path, OpenMode::kReadWrite, PROT_READ | PROT_WRITE);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

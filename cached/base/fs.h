@@ -30,7 +30,7 @@ class File {
   virtual Status Truncate(std::uint64_t size) = 0;
   virtual Status Sync() = 0;  // fdatasync
   virtual Result<std::uint64_t> Size() const = 0;
-  virtual int fd() const = 0;  // for mmap; -1 where there is none
+  virtual int fd() const = 0;  // for mmap and preadv2, while the File lives
 };
 
 // The file system seam: tests fail its n-th operation and drop what was not synced (tests/support/fault_fs.h).
@@ -59,9 +59,9 @@ Result<Bytes> ReadWholeFile(Fs& fs, const std::string& path, std::uint64_t most_
 // SIGBUS.
 class MappedFile {
  public:
-  static Result<MappedFile> Open(const std::string& path);
+  static Result<MappedFile> Open(Fs& fs, const std::string& path);
   // Shared and writable: what is stored is seen by every other mapping of the file. Its length is `file`'s.
-  static Result<MappedFile> OpenWritable(const std::string& path);
+  static Result<MappedFile> OpenWritable(Fs& fs, const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
@@ -72,7 +72,7 @@ class MappedFile {
 
  private:
   MappedFile(std::byte* data, std::size_t size) : data_(data), size_(size) {}
-  static Result<MappedFile> Map(const std::string& path, int open_flags, int protection);
+  static Result<MappedFile> Map(Fs& fs, const std::string& path, OpenMode mode, int protection);
 
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;

@@ -42,7 +42,7 @@ Status IndexFiles::PublishLayer(const Digest& diff_id, IndexDraft& draft, std::s
   const auto there = MapLayer(diff_id);
   if (there.ok() && std::ranges::equal(there->file.bytes(), made.bytes())) {
     const std::string path = paths_.locators(diff_id.hex());
-    auto table = LocatorTable::Open(path, diff_id, locators.size(), LocatorTable::Access::kReadWrite);
+    auto table = LocatorTable::Open(fs_, path, diff_id, locators.size(), LocatorTable::Access::kReadWrite);
     if (table.ok()) {
       for (std::uint32_t i = 0; i < locators.size(); ++i) table->Set(i, Locator::Unpack(locators[i]));
       return Ok();
@@ -57,13 +57,13 @@ Status IndexFiles::PublishImage(const ChainId& chain_id, IndexDraft& draft) {
 }
 
 Result<MappedLayer> IndexFiles::MapLayer(const Digest& diff_id) const {
-  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.layer_index(diff_id.hex())));
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(fs_, paths_.layer_index(diff_id.hex())));
   VARVE_ASSIGN_OR_RETURN(LayerIndex index, LayerIndex::Open(file.bytes(), diff_id, IndexCheck::kChecksum));
   return MappedLayer{std::move(file), index};
 }
 
 Result<MappedImage> IndexFiles::MapImage(const ChainId& chain_id) const {
-  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(paths_.image_index(chain_id.hex())));
+  VARVE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(fs_, paths_.image_index(chain_id.hex())));
   VARVE_ASSIGN_OR_RETURN(ImageIndex index, ImageIndex::Open(file.bytes(), chain_id, IndexCheck::kChecksum));
   return MappedImage{std::move(file), index};
 }
@@ -102,12 +102,12 @@ Result<MappedImage> IndexFiles::OpenImage(const ChainId& chain_id) {
 Result<LocatorTable> IndexFiles::OpenLocators(const MappedLayer& layer, LocatorTable::Access access) {
   const Digest diff_id = layer.index.diff_id();
   const std::string path = paths_.locators(diff_id.hex());
-  auto table = LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
+  auto table = LocatorTable::Open(fs_, path, diff_id, layer.index.chunks().size(), access);
   if (table.ok()) return table;
   // After an unclean stop none is there.
   if (table.error().code() != Code::kNotFound) LogWarning("{}; writing it anew", table.error().message());
   VARVE_RETURN_IF_ERROR(WriteLocators(layer));
-  return LocatorTable::Open(path, diff_id, layer.index.chunks().size(), access);
+  return LocatorTable::Open(fs_, path, diff_id, layer.index.chunks().size(), access);
 }
 
 Status IndexFiles::WriteLocators(const MappedLayer& layer) {

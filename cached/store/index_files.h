@@ -32,7 +32,7 @@ class IndexDraft {
   ~IndexDraft();
 
   File& file() { return *file_; }
-  Result<MappedFile> Map() const { return MappedFile::Open(path_); }
+  Result<MappedFile> Map() const { return MappedFile::Open(fs_, path_); }
   // Gives the file its name, once.
   Status Publish(const std::string& path);
 

@@ -250,7 +250,7 @@ Status Verification::CheckLocators(const LayerIndex& index) {
   const Digest diff_id = index.diff_id();
   const std::string path = store_.paths().locators(diff_id.hex());
   const auto chunks = index.chunks();
-  const auto table = LocatorTable::Open(path, diff_id, chunks.size(), LocatorTable::Access::kReadOnly);
+  const auto table = LocatorTable::Open(store_.fs(), path, diff_id, chunks.size(), LocatorTable::Access::kReadOnly);
   if (!table.ok()) {
     if (table.error().code() != Code::kNotFound)
       AtFile(path, "is not the layer's locator table", {Damage::Object::kLocators, diff_id});

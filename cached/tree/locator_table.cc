@@ -60,10 +60,10 @@ Bytes LocatorTable::Encode(const Digest& diff_id, std::span<const std::uint64_t>
   return file;
 }
 
-Result<LocatorTable> LocatorTable::Open(const std::string& path, const Digest& diff_id, std::size_t chunk_count,
+Result<LocatorTable> LocatorTable::Open(Fs& fs, const std::string& path, const Digest& diff_id, std::size_t chunk_count,
                                         Access access) {
   VARVE_ASSIGN_OR_RETURN(MappedFile file,
-                         access == Access::kReadOnly ? MappedFile::Open(path) : MappedFile::OpenWritable(path));
+                         access == Access::kReadOnly ? MappedFile::Open(fs, path) : MappedFile::OpenWritable(fs, path));
   const auto header = EncodeHeader(diff_id, chunk_count);
   if (file.bytes().size() != kHeaderBytes + chunk_count * sizeof(std::uint64_t) ||
       !std::ranges::equal(file.bytes().first(kHeaderBytes), header)) {

@@ -35,7 +35,7 @@ class LocatorTable {
 
   enum class Access { kReadOnly, kReadWrite };
   // kDataLoss if it is not the table of `diff_id` with `chunk_count` words.
-  static Result<LocatorTable> Open(const std::string& path, const Digest& diff_id, std::size_t chunk_count,
+  static Result<LocatorTable> Open(Fs& fs, const std::string& path, const Digest& diff_id, std::size_t chunk_count,
                                    Access access);
 
   Locator Get(std::uint32_t ordinal) const;

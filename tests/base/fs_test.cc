@@ -136,7 +136,7 @@ TEST(WriteFileAtomicallyTest, AFailureLeavesNoTemporaryFile) {
 TEST(MappedFileTest, ShowsTheFileEvenAfterItWasRemoved) {
   const TempDir directory;
   ASSERT_TRUE(WriteFileAtomically(Fs::Real(), directory / "f", AsBytes("mapped")).ok());
-  const MappedFile file = *MappedFile::Open(directory / "f");
+  const MappedFile file = *MappedFile::Open(Fs::Real(), directory / "f");
   ASSERT_TRUE(Fs::Real().Remove(directory / "f").ok());
   EXPECT_EQ(AsText(file.bytes()), "mapped");
 }
@@ -144,8 +144,8 @@ TEST(MappedFileTest, ShowsTheFileEvenAfterItWasRemoved) {
 TEST(MappedFileTest, AWriteIsSeenByEveryOtherMapping) {
   const TempDir directory;
   ASSERT_TRUE(WriteFileAtomically(Fs::Real(), directory / "f", AsBytes("mapped")).ok());
-  const MappedFile reader = *MappedFile::Open(directory / "f");
-  const MappedFile writer = *MappedFile::OpenWritable(directory / "f");
+  const MappedFile reader = *MappedFile::Open(Fs::Real(), directory / "f");
+  const MappedFile writer = *MappedFile::OpenWritable(Fs::Real(), directory / "f");
   writer.writable()[0] = std::byte{'M'};
   EXPECT_EQ(AsText(reader.bytes()), "Mapped");
 }
@@ -153,7 +153,7 @@ TEST(MappedFileTest, AWriteIsSeenByEveryOtherMapping) {
 TEST(MappedFileTest, MovesLeaveOneOwner) {
   const TempDir directory;
   ASSERT_TRUE(WriteFileAtomically(Fs::Real(), directory / "f", AsBytes("mapped")).ok());
-  MappedFile first = *MappedFile::Open(directory / "f");
+  MappedFile first = *MappedFile::Open(Fs::Real(), directory / "f");
   const MappedFile second = std::move(first);
   EXPECT_EQ(AsText(second.bytes()), "mapped");
 }
@@ -161,8 +161,8 @@ TEST(MappedFileTest, MovesLeaveOneOwner) {
 TEST(MappedFileTest, AnEmptyOrMissingFileIsAnErrorThatNamesIt) {
   const TempDir directory;
   ASSERT_TRUE(WriteFileAtomically(Fs::Real(), directory / "empty", {}).ok());
-  EXPECT_EQ(MappedFile::Open(directory / "empty").error().code(), Code::kDataLoss);
-  EXPECT_EQ(MappedFile::Open(directory / "missing").error().code(), Code::kNotFound);
+  EXPECT_EQ(MappedFile::Open(Fs::Real(), directory / "empty").error().code(), Code::kDataLoss);
+  EXPECT_EQ(MappedFile::Open(Fs::Real(), directory / "missing").error().code(), Code::kNotFound);
 }
 
 }  // namespace

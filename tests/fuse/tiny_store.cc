@@ -117,7 +117,7 @@ Digest TinyStore::Layer::Publish() {
   std::vector<std::uint64_t> words;
   for (const auto& [ordinal, word] : words_) words.push_back(word);
   Must(WriteFileAtomically(Fs::Real(), store_.paths_.locators(diff_id.hex()), LocatorTable::Encode(diff_id, words)));
-  store_.layers_.emplace(diff_id, StoredLayer{slot, words.size(), Must(MappedFile::Open(path))});
+  store_.layers_.emplace(diff_id, StoredLayer{slot, words.size(), Must(MappedFile::Open(Fs::Real(), path))});
   return diff_id;
 }
 
@@ -136,7 +136,7 @@ ChainId TinyStore::AddImage(const std::vector<Digest>& layers) {
 }
 
 LocatorTable TinyStore::LocatorsOf(const Digest& diff_id) const {
-  return Must(LocatorTable::Open(paths_.locators(diff_id.hex()), diff_id, layers_.at(diff_id).chunks,
+  return Must(LocatorTable::Open(Fs::Real(), paths_.locators(diff_id.hex()), diff_id, layers_.at(diff_id).chunks,
                                  LocatorTable::Access::kReadWrite));
 }
 

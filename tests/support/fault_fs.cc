@@ -1,5 +1,8 @@
 #include "tests/support/fault_fs.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -19,8 +22,10 @@ struct FaultFs::Inode {
   Bytes content;
   Bytes synced;
   std::size_t dirty_from = 0;  // content and synced are equal before it
+  UniqueFd mapped;             // a copy of content, once somebody has mapped it
 
   void Write(std::size_t offset, ByteSpan bytes) {
+    VARVE_CHECK(!mapped.valid());
     if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size());
     std::copy(bytes.begin(), bytes.end(), content.begin() + static_cast<std::ptrdiff_t>(offset));
     dirty_from = std::min(dirty_from, offset);
@@ -35,7 +40,14 @@ struct FaultFs::Inode {
     std::copy(content.begin() + from, content.end(), synced.begin() + from);
     dirty_from = content.size();
   }
+  int Map() {
+    if (mapped.valid()) return mapped.get();
+    mapped = UniqueFd(::memfd_create("varve-fault-fs", MFD_CLOEXEC));
+    VARVE_CHECK(::write(mapped.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()));
+    return mapped.get();
+  }
   void Lose(Unsynced unsynced) {
+    if (unsynced != Unsynced::kKept) mapped = UniqueFd();
     if (unsynced == Unsynced::kKept) return Sync();
     const std::size_t grown = content.size() > synced.size() ? content.size() - synced.size() : 0;
     if (unsynced == Unsynced::kTorn) {
@@ -96,7 +108,10 @@ class FaultFs::OpenFile final : public File {
     return inode_->content.size();
   }
 
-  int fd() const override { return -1; }
+  int fd() const override {
+    MutexLock lock(fs_.mutex_);
+    return inode_->Map();
+  }
 
  private:
   Status CheckNotStale() const REQUIRES(fs_.mutex_) {

@@ -29,8 +29,9 @@ namespace varve {
 // Every call on the Fs and its Files is one operation, reads and opens included; a write that fails has written its
 // first half. What is synced: a file's content by File::Sync, a name (created, renamed or removed) by SyncDirectory of
 // its parent, both separately: a synced file whose name was not synced is gone. Directories are simpler than on a real
-// disk: durable once made. Paths are compared as text: no "..", no doubled or trailing slashes. File::fd() is -1.
-// Thread-safe.
+// disk: durable once made. Paths are compared as text: no "..", no doubled or trailing slashes. What is stored through
+// a mapping (File::fd) is seen by later mappings only, and is lost with the power; a mapped file is not written any
+// more. Thread-safe.
 class FaultFs final : public Fs {
  public:
   enum class Failing { kOnce, kFromThenOn };

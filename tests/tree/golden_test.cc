@@ -41,7 +41,8 @@ TEST(GoldenTest, ImageIndexOfVersion1IsRead) {
 }
 
 TEST(GoldenTest, LocatorTableOfVersion1IsRead) {
-  const auto table = LocatorTable::Open(Path("locator-table-v1"), kLayer1, 2, LocatorTable::Access::kReadOnly).value();
+  const auto table =
+      LocatorTable::Open(Fs::Real(), Path("locator-table-v1"), kLayer1, 2, LocatorTable::Access::kReadOnly).value();
   EXPECT_EQ(table.Get(0), (Locator{.pack = 7, .offset_bytes = 1280, .length_bytes = 384}));
   EXPECT_EQ(table.Get(1), Locator{});
 }

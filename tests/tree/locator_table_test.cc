@@ -19,7 +19,7 @@ class LocatorTableTest : public testing::Test {
     ASSERT_TRUE(WriteFileAtomically(Fs::Real(), path_, LocatorTable::Encode(diff_id_, words)).ok());
   }
   Result<LocatorTable> Open(std::size_t count, LocatorTable::Access access = LocatorTable::Access::kReadOnly) {
-    return LocatorTable::Open(path_, diff_id_, count, access);
+    return LocatorTable::Open(Fs::Real(), path_, diff_id_, count, access);
   }
 
   TempDir directory_;
@@ -67,7 +67,9 @@ TEST_F(LocatorTableTest, RewritingLeavesOldMappingsAlone) {
 TEST_F(LocatorTableTest, AnotherLayersTableIsRefused) {
   Write({0, 0});
   EXPECT_EQ(Open(3).error().code(), Code::kDataLoss);
-  EXPECT_EQ(LocatorTable::Open(path_, Sha256Of(AsBytes("other")), 2, LocatorTable::Access::kReadOnly).error().code(),
+  EXPECT_EQ(LocatorTable::Open(Fs::Real(), path_, Sha256Of(AsBytes("other")), 2, LocatorTable::Access::kReadOnly)
+                .error()
+                .code(),
             Code::kDataLoss);
 }
 

@@ -81,7 +81,7 @@ class MemoryTest : public testing::Test {
     VARVE_CHECK(builder.Finish(*file, diff_id_, 10240).ok());
   }
   void Merge() {
-    const auto mapped = MappedFile::Open(layer_path_).value();
+    const auto mapped = MappedFile::Open(Fs::Real(), layer_path_).value();
     const LayerIndex layer = LayerIndex::Open(mapped.bytes(), diff_id_, IndexCheck::kChecksum).value();
     const auto file = Fs::Real().Open(directory_ / "image", OpenMode::kCreateTruncate).value();
     VARVE_CHECK(MergeLayers({{layer}}, *file).ok());
