@@ -151,6 +151,33 @@ Status IndexFiles::Sweep(Tables tables, Moment moment, const std::function<bool(
   return Ok();
 }
 
+Status IndexFiles::MendLocators(const std::map<PackId, std::uint64_t>& durable) {
+  return database_.Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
+    return MendLocators(diff_id, durable);
+  });
+}
+
+Status IndexFiles::MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable) {
+  const auto layer = MapLayer(diff_id);
+  if (!layer.ok()) return Ok();  // made anew when it is opened, and verify looks at it
+  const auto chunks = layer->index.chunks();
+  auto table =
+      LocatorTable::Open(fs_, paths_.locators(diff_id.hex()), diff_id, chunks.size(), LocatorTable::Access::kReadWrite);
+  if (!table.ok()) return Ok();  // as above
+  for (std::uint32_t ordinal = 0; ordinal < table->size(); ++ordinal) {
+    const Locator word = table->Get(ordinal);
+    const auto pack = durable.find(PackId{word.pack});
+    const std::uint64_t end = std::uint64_t{word.offset_bytes} + word.length_bytes;
+    if (word.pack == 0 || (pack != durable.end() && end <= pack->second)) continue;
+    VARVE_ASSIGN_OR_RETURN(
+        const auto placement,
+        GetRecord<store::Placement>(database_, Column::kChunk, KeyOf(DigestOf(chunks[ordinal].sha256()))));
+    table->Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+  }
+  return Ok();
+}
+
 Result<Bytes> IndexFiles::ReadParts(const store::Parts& parts) const {
   Bytes bytes;
   bytes.reserve(parts.total_bytes());

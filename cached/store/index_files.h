@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -72,12 +74,18 @@ class IndexFiles {
   enum class Moment { kOpening, kServing };
   Status Sweep(Tables tables, Moment moment, const std::function<bool(const Digest&)>& wanted);
 
+  // Puts locator words right that lead out of `durable`, which says how long each pack is: after a kill, those of
+  // frames that were never committed, or whose pack was dropped before the words were moved. In place: a driver may
+  // have the table mapped.
+  Status MendLocators(const std::map<PackId, std::uint64_t>& durable);
+
   // The bytes of a record, verified part by part.
   Result<Bytes> ReadParts(const store::Parts& parts) const;
 
  private:
   Status WriteFile(const std::string& path, ByteSpan bytes);
   Status WriteLocators(const MappedLayer& layer);
+  Status MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable);
   Result<MappedLayer> MapLayer(const Digest& diff_id) const;
   Result<MappedImage> MapImage(const ChainId& chain_id) const;
 

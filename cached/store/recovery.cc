@@ -5,7 +5,8 @@
 // index does not know has nothing that anybody refers to; a pack shorter than the index says was damaged from outside,
 // which is reported and left to `store verify`. Index files are copies: stray ones go, missing ones come back when they
 // are opened. Locator tables are written through a mapping and are trusted only if the machine has not crashed since:
-// run/boot names the boot they were written in.
+// run/boot names the boot they were written in. Even so a kill leaves words to frames that were never committed, or to
+// packs that a prune had just dropped: those are looked up again.
 
 #include <fmt/core.h>
 
@@ -99,6 +100,7 @@ Status Store::Recover() {
   const bool same_boot = written.ok() && AsText(*written) == boot;
   VARVE_RETURN_IF_ERROR(index_files_->Sweep(same_boot ? IndexFiles::Tables::kKeep : IndexFiles::Tables::kDistrust,
                                             IndexFiles::Moment::kOpening, [](const Digest&) { return false; }));
+  VARVE_RETURN_IF_ERROR(index_files_->MendLocators(durable));
   return same_boot ? Ok() : WriteFileAtomically(fs_, boot_file, AsBytes(boot));
 }
 

@@ -74,6 +74,19 @@ TEST(StoreTest, IndexFilesThatAreMissingComeBackFromThePacks) {
   EXPECT_TRUE(store->index_files().OpenImage(ChainIdOf(std::vector{layer})).ok());
 }
 
+TEST(StoreTest, LocatorWordsThatAKillLeftLeadingNowhereArePutRight) {
+  TinyStore store;
+  const Digest layer = store.AddLayer(kBase);
+  {
+    const MappedLayer mapped = store->index_files().OpenLayer(layer).value();
+    auto table = store->index_files().OpenLocators(mapped, LocatorTable::Access::kReadWrite).value();
+    table.Set(0, {.pack = 999, .offset_bytes = 128, .length_bytes = 128});      // of a pack that was dropped
+    table.Set(1, {.pack = 1, .offset_bytes = 128 << 20, .length_bytes = 128});  // of a commit that never was
+  }
+  const auto after = store.AfterKill();
+  after->ExpectReadsWhole(layer);
+}
+
 TEST(StoreTest, RefusesAStoreOfANewerVarve) {
   TinyStore store;
   store.Close();
