@@ -9,7 +9,16 @@ namespace {
 
 constexpr std::uint32_t kFrameMagic = 0x46565256;         // "VRVF"
 constexpr std::uint64_t kPackMagic = 0x4b43415056525621;  // "!VRVPACK"
-constexpr std::size_t kHeaderSumOffset = 56;              // the sum covers all before it
+constexpr std::size_t kHeaderSumOffset = 56;              // the sum covers all before it, and the base digest
+
+// `header` has the base digest behind it, if there is one.
+std::uint64_t HeaderSum(ByteSpan header, FrameBase base) {
+  if (base == FrameBase::kNone) return Xxh3Of(header.first(kHeaderSumOffset));
+  Bytes summed(header.begin(), header.begin() + kHeaderSumOffset);
+  const ByteSpan digest = header.subspan(kFrameHeaderBytes, sizeof(Digest));
+  summed.insert(summed.end(), digest.begin(), digest.end());
+  return Xxh3Of(summed);
+}
 
 std::uint64_t Aligned(std::uint64_t size) { return (size + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment; }
 
@@ -35,24 +44,26 @@ void EncodeFrameHeader(const FrameHeader& header, Bytes& out) {
   writer.Fixed(header.stored_length);
   writer.Raw(header.sha256.span());
   writer.Fixed(header.xxh3);
-  writer.Fixed(Xxh3Of(ByteSpan(out).subspan(start, kHeaderSumOffset)));
+  writer.Fixed(std::uint64_t{0});  // the sum, once all that it covers is there
   if (header.base != FrameBase::kNone) writer.Raw(header.base_digest.span());
+  StoreLittle(out.data() + start + kHeaderSumOffset, HeaderSum(ByteSpan(out).subspan(start), header.base));
 }
 
 Result<FrameHeader> DecodeFrameHeader(ByteSpan bytes) {
   if (bytes.size() < kFrameHeaderBytes) return Error(Code::kDataLoss, "a frame header is cut short");
   const std::byte* at = bytes.data();
   if (LoadLittle<std::uint32_t>(at) != kFrameMagic) return Error(Code::kDataLoss, "no frame begins here");
-  if (LoadLittle<std::uint64_t>(at + kHeaderSumOffset) != Xxh3Of(bytes.first(kHeaderSumOffset))) {
+  FrameHeader header;
+  header.base = static_cast<FrameBase>(at[7]);
+  if (bytes.size() < header.PayloadOffset()) return Error(Code::kDataLoss, "a frame header is cut short");
+  if (LoadLittle<std::uint64_t>(at + kHeaderSumOffset) != HeaderSum(bytes, header.base)) {
     return Error(Code::kDataLoss, "a frame header's checksum does not match");
   }
   const auto version = std::to_integer<std::uint8_t>(at[4]);
   if (version != kFrameVersion)
     return Error(Code::kFailedPrecondition, fmt::format("frame version {} is not known", version));
-  FrameHeader header;
   header.kind = static_cast<FrameKind>(at[5]);
   header.codec = static_cast<Codec>(at[6]);
-  header.base = static_cast<FrameBase>(at[7]);
   header.raw_length = LoadLittle<std::uint32_t>(at + 8);
   header.stored_length = LoadLittle<std::uint32_t>(at + 12);
   VARVE_ASSIGN_OR_RETURN(header.sha256, Digest::FromBytes(bytes.subspan(16, 32)));
@@ -63,7 +74,6 @@ Result<FrameHeader> DecodeFrameHeader(ByteSpan bytes) {
     return Error(Code::kDataLoss, "a frame header says what no writer writes");
   }
   if (header.base != FrameBase::kNone) {
-    if (bytes.size() < header.PayloadOffset()) return Error(Code::kDataLoss, "a frame header is cut short");
     VARVE_ASSIGN_OR_RETURN(header.base_digest, Digest::FromBytes(bytes.subspan(kFrameHeaderBytes, 32)));
   }
   return header;

@@ -62,6 +62,7 @@ TEST(FrameTest, HeaderSurvivesARoundTrip) {
   EncodeFrameHeader(*read, again);
   EXPECT_EQ(again, bytes);
   EXPECT_EQ(read->base_digest, header.base_digest);
+  for (std::size_t at = 0; at < bytes.size(); ++at) EXPECT_FALSE(DecodeFrameHeader(Flipped(bytes, at)).ok()) << at;
 }
 
 TEST(FrameTest, NoFlippedByteGoesUnnoticedButInThePadding) {
