@@ -91,14 +91,16 @@ struct Database::Impl {
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
-Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
+Result<std::unique_ptr<Database>> Database::Open(const std::string& path, rocksdb::Env* files) {
+  rocksdb::DBOptions options = DatabaseOptions();
+  if (files != nullptr) options.env = files;
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   families.reserve(kColumns);
   for (const char* name : kNames) families.emplace_back(name, ColumnOptions(cache));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  VARVE_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(DatabaseOptions(), path, families, &handles, &db), "open " + path));
+  VARVE_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, path, families, &handles, &db), "open " + path));
   auto impl = std::make_unique<Impl>();
   impl->cache = cache;
   impl->db.reset(db);

@@ -10,6 +10,10 @@
 
 #include "cached/base/result.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace varve {
 
 // RocksDB column families, by what they are keyed with; records.proto says what they hold. The numbers are in journals.
@@ -31,8 +35,9 @@ inline constexpr std::size_t kColumns = 11;
 // The only door to RocksDB: keys and values are bytes, errors are ours. Thread-safe.
 class Database {
  public:
-  // Creates it if absent. kDataLoss if RocksDB finds it corrupted; the message says to run rebuild-index.
-  static Result<std::unique_ptr<Database>> Open(const std::string& path);
+  // Creates it if absent. kDataLoss if RocksDB finds it corrupted; the message says to run rebuild-index. `files` is
+  // where RocksDB keeps its files, none: the real disk; it must outlive the database.
+  static Result<std::unique_ptr<Database>> Open(const std::string& path, rocksdb::Env* files = nullptr);
   // Removes the database at `path`, which nobody has open; nothing happens if there is none.
   static Status Destroy(const std::string& path);
   ~Database();

@@ -68,7 +68,7 @@ Result<std::unique_ptr<Store>> Store::Open(Fs& fs, const RootPaths& paths, const
     VARVE_RETURN_IF_ERROR(fs.MakeDirectories(directory));
   }
   VARVE_RETURN_IF_ERROR(CheckVersion(fs, paths));
-  VARVE_ASSIGN_OR_RETURN(auto database, Database::Open(paths.db()));
+  VARVE_ASSIGN_OR_RETURN(auto database, Database::Open(paths.db(), options.database_files));
   VARVE_ASSIGN_OR_RETURN(const auto kept, GetRecord<store::StoreSettings>(*database, Column::kMeta, kSettingsKey));
   const ChunkerOptions sizes =
       kept ? ChunkerOptions{kept->chunk_min_bytes(), kept->chunk_average_bytes(), kept->chunk_max_bytes()}

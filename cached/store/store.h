@@ -28,6 +28,7 @@ struct StoreOptions {
   ChunkerOptions chunker;  // for a new store; an existing one keeps its own
   ChunkWriterOptions writer;
   std::size_t compression_threads = 2;
+  rocksdb::Env* database_files = nullptr;  // where `fs` is not the real disk: the same for the database
 };
 
 // Changes to columns that packs hold nothing else of: each goes into the index and, for rebuild-index, into a journal
