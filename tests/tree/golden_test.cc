@@ -5,6 +5,7 @@
 #include "cached/content/sha256.h"
 #include "cached/tree/image_index.h"
 #include "cached/tree/locator_table.h"
+#include "tests/tree/layer_builder.h"
 
 // Files that version 1 wrote; docs/format/ explains them byte by byte. They are never edited: a varve that cannot read
 // them has lost its users' stores.
@@ -45,6 +46,19 @@ TEST(GoldenTest, LocatorTableOfVersion1IsRead) {
       LocatorTable::Open(Fs::Real(), Path("locator-table-v1"), kLayer1, 2, LocatorTable::Access::kReadOnly).value();
   EXPECT_EQ(table.Get(0), (Locator{.pack = 7, .offset_bytes = 1280, .length_bytes = 384}));
   EXPECT_EQ(table.Get(1), Locator{});
+}
+
+TEST(GoldenTest, TheSameLayersGiveTheSameIndexes) {
+  const BuiltImage image =
+      BuildImage({Layer().Line("file etc/motd hi mtime=1000000000").File("etc/old", "x"), Layer().Whiteout("etc/old")})
+          .value();
+  EXPECT_EQ(image.layers[0].file, Read("layer-index-v1-streamed"));
+  EXPECT_EQ(image.file, Read("image-index-v1-streamed"));
+}
+
+TEST(GoldenTest, TheSameWordsGiveTheSameLocatorTable) {
+  const std::vector<std::uint64_t> words = {Locator{.pack = 7, .offset_bytes = 1280, .length_bytes = 384}.Pack(), 0};
+  EXPECT_EQ(LocatorTable::Encode(kLayer1, words), Read("locator-table-v1"));
 }
 
 }  // namespace
