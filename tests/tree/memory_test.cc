@@ -1,46 +1,14 @@
-// What the builders of indexes take while they work, by counting what is allocated and not by what the kernel says of
-// the process. A program of its own: it replaces the allocator.
+// What the builders of indexes take while they work.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "cached/content/sha256.h"
 #include "cached/tree/layer_index_builder.h"
 #include "cached/tree/merge.h"
+#include "tests/support/allocation_meter.h"
 #include "tests/support/temp_dir.h"
-
-namespace {
-
-std::atomic<std::size_t> live_bytes = 0;
-std::atomic<std::size_t> peak_bytes = 0;
-
-void* Allocate(std::size_t size) {
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  const std::size_t now = live_bytes += ::malloc_usable_size(memory);
-  std::size_t peak = peak_bytes;
-  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now)) {
-  }
-  return memory;
-}
-void Free(void* memory) noexcept {
-  live_bytes -= ::malloc_usable_size(memory);
-  std::free(memory);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return Allocate(size); }
-void* operator new[](std::size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { Free(memory); }
-void operator delete[](void* memory) noexcept { Free(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { Free(memory); }
-void operator delete[](void* memory, std::size_t /*size*/) noexcept { Free(memory); }
 
 namespace varve {
 namespace {
@@ -52,10 +20,10 @@ constexpr std::size_t kNameBytes = 10;  // "entry" and five digits
 // The most that is allocated at once while `work` runs, for each entry.
 template <class Work>
 double BytesAnEntry(Work work) {
-  const std::size_t before = live_bytes;
-  peak_bytes = before;
+  const std::size_t before = AllocatedBytes();
+  ResetPeak();
   work();
-  return static_cast<double>(peak_bytes - before) / kEntries;
+  return static_cast<double>(PeakAllocatedBytes() - before) / kEntries;
 }
 
 class MemoryTest : public testing::Test {
