@@ -33,9 +33,9 @@ constexpr std::size_t kPacksPerRewrite = 8;
 
 class Collection {
  public:
-  Collection(Store& store, const CollectOptions& options) : store_(store), options_(options) {
-    const std::vector<Digest> held = store_.leases().BeginCollection();
-    held_.insert(held.begin(), held.end());
+  Collection(Store& store, const CollectOptions& options)
+      : store_(store), options_(options), held_(store.leases().BeginCollection()) {
+    std::ranges::sort(held_);
   }
   ~Collection() { store_.leases().EndCollection(); }
 
@@ -77,11 +77,12 @@ class Collection {
   Result<std::vector<PackId>> ChoosePacks();
   Status RewritePacks(std::uint64_t first_journal);
   bool ChunkIsLive(std::string_view key) const;
+  bool IsHeld(const Digest& digest) const { return std::ranges::binary_search(held_, LeaseTable::Prefix(digest)); }
 
   Store& store_;
   const CollectOptions& options_;
   CollectOutcome outcome_;
-  std::unordered_set<Digest> held_;
+  std::vector<std::uint64_t> held_;  // by open sessions: LeaseTable::Prefix, sorted
   std::unordered_set<Digest> layers_;
   std::unordered_set<Digest> images_;
   std::vector<std::uint64_t> chunks_;  // first eight bytes of each live chunk's digest, sorted
@@ -111,7 +112,6 @@ Result<Collection::Names> Collection::ReadNames() const {
 Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
   std::unordered_set<std::string> in_use;
   for (const ChainId& chain_id : options_.in_use) in_use.emplace(KeyOf(chain_id.digest));
-  for (const Digest& held : held_) in_use.emplace(KeyOf(held));  // an image that is being pulled
   std::unordered_set<std::string> spared;
   for (const Digest& manifest : options_.spared) spared.emplace(KeyOf(manifest));
   VARVE_ASSIGN_OR_RETURN(Names names, ReadNames());
@@ -121,7 +121,9 @@ Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
         Candidate image{std::string(key), std::string(value)};
         VARVE_ASSIGN_OR_RETURN(image.manifest, Parse<store::Manifest>(value));
         image.names = names[image.key];
-        image.stays = in_use.contains(image.manifest.chain_id()) || spared.contains(image.key);
+        VARVE_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromBytes(AsBytes(image.manifest.chain_id())));
+        const bool being_pulled = IsHeld(chain_id);
+        image.stays = being_pulled || in_use.contains(image.manifest.chain_id()) || spared.contains(image.key);
         VARVE_ASSIGN_OR_RETURN(const auto use, GetRecord<store::Use>(store_.database(), Column::kUse, key));
         image.used = use ? std::chrono::nanoseconds(use->used_unix_nanoseconds())
                          : std::chrono::nanoseconds(std::chrono::seconds(image.manifest.pulled_unix()));
@@ -194,17 +196,17 @@ Status Collection::Mark() {
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kImage, [&](std::string_view key, std::string_view value) -> Status {
         VARVE_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromBytes(AsBytes(key)));
-        if (!in_use.contains(std::string(key)) && !held_.contains(chain_id)) return Ok();
+        if (!in_use.contains(std::string(key)) && !IsHeld(chain_id)) return Ok();
         VARVE_ASSIGN_OR_RETURN(const store::Image image, Parse<store::Image>(value));
         return add_image(key, image.diff_ids());
       }));
   VARVE_RETURN_IF_ERROR(store_.database().Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
     VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
-    if (held_.contains(diff_id)) layers.push_back(diff_id);
+    if (IsHeld(diff_id)) layers.push_back(diff_id);
     return Ok();
   }));
   for (const Digest& layer : layers) VARVE_RETURN_IF_ERROR(MarkLayer(layer));
-  for (const Digest& digest : held_) chunks_.push_back(LoadLittle<std::uint64_t>(digest.bytes.data()));
+  chunks_.insert(chunks_.end(), held_.begin(), held_.end());
   return Ok();
 }
 

@@ -15,8 +15,8 @@ LeaseTable::Session::~Session() {
 bool LeaseTable::Session::Touch(const Digest& digest) {
   MutexLock lock(table_.mutex_);
   // Also of what is condemned: its finder writes it anew, and the next collection must not take that.
-  if (table_.collecting_) table_.kept_.insert(digest);
-  touched_.push_back(digest);
+  if (table_.collecting_) table_.kept_.insert(Prefix(digest));
+  touched_.push_back(Prefix(digest));
   const bool damaged = table_.damaged_.contains(digest);
   if (damaged) damaged_.push_back(digest);
   return !damaged && !table_.condemned_.contains(digest);
@@ -33,11 +33,11 @@ void LeaseTable::AddDamaged(std::span<const Digest> damaged) {
   damaged_.insert(damaged.begin(), damaged.end());
 }
 
-std::vector<Digest> LeaseTable::BeginCollection() {
+std::vector<std::uint64_t> LeaseTable::BeginCollection() {
   MutexLock lock(mutex_);
   VARVE_CHECK(!collecting_);
   collecting_ = true;
-  std::vector<Digest> held;
+  std::vector<std::uint64_t> held;
   for (const Session* session : sessions_) held.insert(held.end(), session->touched_.begin(), session->touched_.end());
   // What was touched before may become a record only after the mark has looked for it.
   kept_.insert(held.begin(), held.end());
@@ -48,7 +48,7 @@ std::vector<Digest> LeaseTable::Condemn(std::span<const Digest> candidates) {
   MutexLock lock(mutex_);
   std::vector<Digest> condemned;
   for (const Digest& digest : candidates) {
-    if (kept_.contains(digest)) continue;
+    if (kept_.contains(Prefix(digest))) continue;
     condemned_.insert(digest);
     condemned.push_back(digest);
   }

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "cached/base/bytes.h"
 #include "cached/base/mutex.h"
 #include "cached/content/digest.h"
 
@@ -17,10 +18,13 @@ namespace varve {
 //   a mark. While a collection runs, what is touched after the mark began is kept too (write barrier). The collector
 //   condemns before it erases: a condemned digest is a miss from then on, so that its finder writes it anew.
 //
-// Digests of chunks, layers, images and manifests share one table: a false match only keeps something longer.
-// Thread-safe.
+// Digests of chunks, layers, images and manifests share one table, and of what is held it has eight bytes each: a layer
+// may have a million chunks. A false match only keeps something longer. Thread-safe.
 class LeaseTable {
  public:
+  // What stands for a digest among those that are held.
+  static std::uint64_t Prefix(const Digest& digest) { return LoadLittle<std::uint64_t>(digest.bytes.data()); }
+
   class Session {
    public:
     explicit Session(LeaseTable& table);
@@ -36,12 +40,12 @@ class LeaseTable {
    private:
     friend class LeaseTable;
     LeaseTable& table_;
-    std::vector<Digest> touched_;  // guarded by table_.mutex_, as the next
-    std::vector<Digest> damaged_;  // when it was touched
+    std::vector<std::uint64_t> touched_;  // Prefix; guarded by table_.mutex_, as the next
+    std::vector<Digest> damaged_;         // when it was touched
   };
 
-  // One collection at a time. Returns all that open sessions hold.
-  std::vector<Digest> BeginCollection() EXCLUDES(mutex_);
+  // One collection at a time. Returns all that open sessions hold, as Prefix.
+  std::vector<std::uint64_t> BeginCollection() EXCLUDES(mutex_);
   // Of `candidates`, those that no session held when the collection began and nobody touched since: condemned from now
   // on.
   std::vector<Digest> Condemn(std::span<const Digest> candidates) EXCLUDES(mutex_);
@@ -56,7 +60,7 @@ class LeaseTable {
   Mutex mutex_;
   std::unordered_set<Session*> sessions_ GUARDED_BY(mutex_);
   bool collecting_ GUARDED_BY(mutex_) = false;
-  std::unordered_set<Digest> kept_ GUARDED_BY(mutex_);
+  std::unordered_set<std::uint64_t> kept_ GUARDED_BY(mutex_);
   std::unordered_set<Digest> condemned_ GUARDED_BY(mutex_);
   std::unordered_set<Digest> damaged_ GUARDED_BY(mutex_);
 };

@@ -18,7 +18,7 @@ TEST(LeaseTableTest, WhatASessionHoldsIsNeverCondemned) {
   LeaseTable leases;
   LeaseTable::Session session(leases);
   EXPECT_TRUE(session.Touch(kOne));
-  EXPECT_THAT(leases.BeginCollection(), ElementsAre(kOne));
+  EXPECT_THAT(leases.BeginCollection(), ElementsAre(LeaseTable::Prefix(kOne)));
   EXPECT_THAT(leases.Condemn(std::vector{kOne, kTwo}), ElementsAre(kTwo));
 }
 
@@ -64,7 +64,7 @@ TEST(LeaseTableTest, ACondemnedDigestThatIsTouchedIsHeldAgainstTheNextCollection
   EXPECT_FALSE(session.Touch(kOne));
   EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
   leases.EndCollection();
-  EXPECT_THAT(leases.BeginCollection(), ElementsAre(kOne));
+  EXPECT_THAT(leases.BeginCollection(), ElementsAre(LeaseTable::Prefix(kOne)));
   EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
 }
 
