@@ -42,8 +42,8 @@ ChunkWriter::~ChunkWriter() {
 }
 
 Status ChunkWriter::Add(const Digest& digest, ByteSpan raw) {
-  waiting_.push_back({digest, Bytes(raw.begin(), raw.end()), static_cast<std::uint32_t>(locations_.size())});
-  locations_.emplace_back();
+  waiting_.push_back({digest, Bytes(raw.begin(), raw.end()), static_cast<std::uint32_t>(locators_.size())});
+  locators_.emplace_back();
   if (waiting_.size() >= options_.lookup_batch) return LookUp();
   return Ok();
 }
@@ -67,15 +67,15 @@ Status ChunkWriter::LookUp() {
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     store::Placement placement;
     if (alive[i] && found[i] && placement.ParseFromString(*found[i])) {
-      locations_[chunks[i].ordinal] = LocationOf(placement);
+      locators_[chunks[i].ordinal] = ToLocator(LocationOf(placement)).Pack();
     } else if (const auto pending = committer_.FindPending(chunks[i].digest)) {
-      locations_[chunks[i].ordinal] = LocationOf(*pending);
+      locators_[chunks[i].ordinal] = ToLocator(LocationOf(*pending)).Pack();
       uncommitted_.push_back(chunks[i].digest);
     } else {
       VARVE_RETURN_IF_ERROR(Queue(std::move(chunks[i])));
     }
   }
-  return Ok();
+  return CommitIfMuch();
 }
 
 Status ChunkWriter::Queue(Waiting chunk) {
@@ -126,9 +126,9 @@ Status ChunkWriter::AppendFront() {
     const GroupBuilder::Member& member = frame.members[i];
     committer_.AddPending(member.sha256, ToPlacement(location, member.raw_length, frame.kind == FrameKind::kGroup));
     uncommitted_.push_back(member.sha256);
-    locations_[frame.ordinals[i]] = location;
+    locators_[frame.ordinals[i]] = ToLocator(location).Pack();
   }
-  return appended_bytes_ >= options_.commit_every_bytes ? CommitSoFar() : Ok();
+  return CommitIfMuch();
 }
 
 Result<PackLocation> ChunkWriter::Append(FrameKind kind, const Part& part) {
@@ -191,7 +191,8 @@ Result<Committer::Batch> ChunkWriter::Finish() {
   return TakeBatch();
 }
 
-Status ChunkWriter::CommitSoFar() {
+Status ChunkWriter::CommitIfMuch() {
+  if (appended_bytes_ < options_.commit_every_bytes && uncommitted_.size() < options_.commit_every_chunks) return Ok();
   if (commit_.valid()) VARVE_RETURN_IF_ERROR(commit_.get());
   commit_ = committer_.CommitAsync(TakeBatch());
   return Ok();

@@ -18,8 +18,10 @@ namespace varve {
 struct ChunkWriterOptions {
   std::size_t lookup_batch = 64;           // chunks looked up together
   std::size_t queued_bytes_max = 4 << 20;  // raw bytes that wait for compression
-  std::uint64_t commit_every_bytes =
-      64 << 20;  // of appended frames: bounds what a crash loses and one sync has to write
+  // A stream commits by itself after so many bytes of appended frames, which bounds what a crash loses and what one
+  // sync has to write, or so many chunks, which bounds the memory that pending placements take.
+  std::uint64_t commit_every_bytes = 64 << 20;
+  std::size_t commit_every_chunks = 16 << 10;
   int zstd_level = 3;
 };
 
@@ -35,14 +37,15 @@ class ChunkWriter {
   // What was appended and not committed is committed with nothing that refers to it, so that a retry finds it.
   ~ChunkWriter();
 
-  // The n-th call, from 0, gives the location of `locations()[n]` after Flush. `raw` is 1..kChunkBytesMax bytes whose
+  // The n-th call, from 0, gives `locators()[n]` after Flush. `raw` is 1..kChunkBytesMax bytes whose
   // SHA-256 is `digest`; it is copied. Each digest once: one that is on its way is not found by a look-up yet, and
   // would be stored twice.
   Status Add(const Digest& digest, ByteSpan raw);
 
-  // Writes what is queued. After it locations() is complete; nothing need be durable yet.
+  // Writes what is queued. After it locators() is complete; nothing need be durable yet.
   Status Flush();
-  const std::vector<PackLocation>& locations() const { return locations_; }
+  // As a locator table has them: one word a chunk is all that is kept of what is committed.
+  const std::vector<std::uint64_t>& locators() const { return locators_; }
 
   // Appends `bytes` as a record of one or more frames (after Flush).
   Result<store::Parts> AppendRecord(FrameKind kind, const Digest& name, ByteSpan bytes);
@@ -84,7 +87,7 @@ class ChunkWriter {
   Status AppendFront();
   Result<PackLocation> Append(FrameKind kind, const Part& part);
   Committer::Batch TakeBatch();
-  Status CommitSoFar();
+  Status CommitIfMuch();
 
   Database& database_;
   OpenPacks& packs_;
@@ -101,7 +104,7 @@ class ChunkWriter {
   std::vector<std::uint32_t> group_ordinals_;
   std::deque<Frame> frames_;
   std::size_t queued_bytes_ = 0;
-  std::vector<PackLocation> locations_;
+  std::vector<std::uint64_t> locators_;
   std::vector<Digest> uncommitted_;
   std::vector<PackLocation> record_frames_;
   std::uint64_t appended_bytes_ = 0;  // since the last commit

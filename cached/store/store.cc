@@ -131,10 +131,7 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
                          writer.AppendParts(FrameKind::kTarRecipe, layer.recipe, layer.recipe_bytes));
   VARVE_ASSIGN_OR_RETURN(*record.mutable_index(),
                          writer.AppendRecord(FrameKind::kLayerIndex, layer.diff_id, index.bytes()));
-  std::vector<std::uint64_t> words;
-  words.reserve(writer.locations().size());
-  for (const PackLocation& location : writer.locations()) words.push_back(ToLocator(location).Pack());
-  VARVE_RETURN_IF_ERROR(index_files_->PublishLayer(layer.diff_id, *layer.index, words));
+  VARVE_RETURN_IF_ERROR(index_files_->PublishLayer(layer.diff_id, *layer.index, writer.locators()));
 
   store::Blob blob;
   blob.set_size_bytes(layer.blob_bytes);

@@ -152,7 +152,7 @@ TEST_P(SharedChunkTest, IsStoredOnceAndDurableWithTheFirstCommitOfEither) {
   const auto finder = store->OpenWriter();
   ASSERT_TRUE(appender->Add(chunk, AsBytes(content)).ok() && appender->Flush().ok());
   ASSERT_TRUE(finder->Add(chunk, AsBytes(content)).ok() && finder->Flush().ok());
-  EXPECT_EQ(finder->locations(), appender->locations());
+  EXPECT_EQ(finder->locators(), appender->locators());
 
   ChunkWriter& first = GetParam() ? *appender : *finder;
   ChunkWriter& second = GetParam() ? *finder : *appender;

@@ -98,7 +98,7 @@ TEST_F(VerifyTest, StreamsThatTakeADamagedChunkInAgainWriteItAnewOnceAndReplaceI
   const auto second = store_->OpenWriter();
   ASSERT_TRUE(first->Add(chunk, raw).ok() && first->Flush().ok());
   ASSERT_TRUE(second->Add(chunk, raw).ok() && second->Flush().ok());
-  EXPECT_EQ(first->locations(), second->locations());
+  EXPECT_EQ(first->locators(), second->locators());
   EXPECT_EQ(store_.PlacementOf(chunk).offset_bytes(), old.offset_bytes()) << "not taken away before it is replaced";
   const auto killed = store_.AfterKill();
   EXPECT_EQ(killed->PlacementOf(chunk).offset_bytes(), old.offset_bytes());
