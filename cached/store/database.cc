@@ -17,6 +17,7 @@ constexpr std::array<const char*, kColumns> kNames = {"default", "chunk", "blob"
                                                       "ref",     "pin",   "slot", "pack",  "use"};
 constexpr std::size_t kBlockCacheBytes = 8 << 20;
 constexpr std::size_t kMemtableBytes = 8 << 20;
+constexpr std::size_t kTableBytes = 16 << 20;
 
 Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok()) return Ok();
@@ -51,6 +52,7 @@ rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>
   options.compression = rocksdb::kNoCompression;  // keys are digests, values a few numbers: nothing to compress
   options.write_buffer_size = kMemtableBytes;
   options.max_write_buffer_number = 2;
+  options.target_file_size_base = kTableBytes;
   return options;
 }
 
