@@ -1,5 +1,7 @@
 #include "cached/ingest/layer_ingest.h"
 
+#include <malloc.h>
+
 #include <cstring>
 #include <thread>
 
@@ -90,13 +92,15 @@ static_assert(kTarRecipeBlockBytesMax <= kPartBytesMax, "a block of a tar recipe
 
 class Ingest {
  public:
-  Ingest(const Chunker& chunker, ChunkWriter& writer, const Digest& diff_id, const LayerIngestOptions& options)
-      : chunker_(chunker),
+  Ingest(Store& store, ChunkWriter& writer, const Digest& diff_id, const LayerIngestOptions& options)
+      : store_(store),
+        chunker_(store.chunker()),
         writer_(writer),
+        large_bytes_(options.large_bytes),
         builder_(options.layer),
         parts_(diff_id, kRecipeZstdLevel),
         recipe_([this](ByteSpan block) { return parts_.Add(block); }),
-        buffer_(4 * std::size_t{chunker.options().max_bytes}) {}
+        buffer_(4 * std::size_t{chunker_.options().max_bytes}) {}
 
   Status TakeEntries(ByteSource& plain, const TarLimits& limits) {
     TarReader reader(plain, limits, [this](ByteSpan bytes) {
@@ -108,6 +112,7 @@ class Ingest {
       extents_.clear();
       if (entry->type == EntryType::kFile) VARVE_RETURN_IF_ERROR(TakeContent(reader, *entry));
       VARVE_RETURN_IF_ERROR(builder_.Add(*entry, extents_));
+      TakeTurnIfLarge();
     }
   }
 
@@ -121,11 +126,18 @@ class Ingest {
     VARVE_RETURN_IF_ERROR(builder_.Finish(index->file(), sum.diff_id, sum.tar_bytes));
     layer.index = std::move(index);
     layer.chunk_count = chunk_count_;
+    // The builder's memory is free now, but still ours, and CommitLayer maps an index of that size.
+    if (turn_.owns_lock()) ::malloc_trim(0);
+    layer.turn = std::move(turn_);
     return layer;
   }
 
  private:
   static constexpr int kRecipeZstdLevel = 6;
+
+  void TakeTurnIfLarge() {
+    if (!turn_.owns_lock() && builder_.size_bytes() > large_bytes_) turn_ = store_.TakeLargeTurn();
+  }
 
   Status TakeContent(TarReader& reader, const Entry& entry) {
     if (entry.segments.empty()) return TakeRun(reader, 0, entry.size_bytes);
@@ -171,13 +183,17 @@ class Ingest {
     if (ordinal == chunk_count_) {
       ++chunk_count_;
       VARVE_RETURN_IF_ERROR(writer_.Add(digest, raw));
+      TakeTurnIfLarge();
     }
     extents_.push_back({offset, ordinal, length});
     return recipe_.Chunk(ordinal);
   }
 
+  Store& store_;
   const Chunker& chunker_;
   ChunkWriter& writer_;
+  const std::size_t large_bytes_;
+  Store::LargeTurn turn_;
   LayerIndexBuilder builder_;
   RecipeParts parts_;
   TarRecipeWriter recipe_;
@@ -191,7 +207,7 @@ class Ingest {
 Result<Store::LayerCommit> IngestLayer(Store& store, ChunkWriter& writer, ByteSource& compressed, const Digest& diff_id,
                                        const LayerIngestOptions& options) {
   InflateStage inflate(compressed, options);
-  Ingest ingest(store.chunker(), writer, diff_id, options);
+  Ingest ingest(store, writer, diff_id, options);
   VARVE_RETURN_IF_ERROR(ingest.TakeEntries(inflate.plain(), options.tar));
   const InflateStage::Sum sum = inflate.Finish();
   if (sum.diff_id != diff_id) {

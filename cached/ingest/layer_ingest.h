@@ -17,6 +17,7 @@ struct LayerIngestOptions {
   LayerLimits layer;
   std::size_t block_bytes = 256 << 10;  // of plain tar, between two stages
   std::size_t queued_blocks = 8;
+  std::size_t large_bytes = 8 << 20;  // of LayerIndexBuilder: a layer beyond takes Store::TakeLargeTurn
 };
 
 // Takes one layer, compressed or plain, into the store's chunks and returns what Store::CommitLayer wants, but for the
@@ -26,6 +27,8 @@ struct LayerIngestOptions {
 //   compressed → inflate, SHA-256 of the tar → tar entries → cut at content → SHA-256 of chunks → ChunkWriter
 //                                                      └ literals and chunk ordinals → tar recipe, compressed as it
 //                                                      grows
+//
+// A layer whose index is large waits for its turn while it grows, and keeps it until the LayerCommit goes.
 //
 // kDataLoss if the tar's SHA-256 is not `diff_id`; else the errors of Decompressor, TarReader, LayerIndexBuilder and
 // ChunkWriter.

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kStoreVersion = "1";
 constexpr std::string_view kSettingsKey = "settings";
+// Of the layer indexes that are merged, for TakeLargeTurn. A merge takes at most about as much beside them.
+constexpr std::uint64_t kLargeMergeBytes = 16 << 20;
 
 Status CheckVersion(Fs& fs, const RootPaths& paths) {
   const auto written = ReadWholeFile(fs, paths.version(), 64);
@@ -145,8 +147,18 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
   return Commit(writer, std::move(changes), std::move(records));
 }
 
+Result<Store::LargeTurn> Store::TurnToMerge(std::span<const Digest> diff_ids) {
+  std::uint64_t bytes = 0;
+  for (const Digest& diff_id : diff_ids) {
+    VARVE_ASSIGN_OR_RETURN(const auto layer, FindLayer(diff_id));
+    if (layer) bytes += layer->index().total_bytes();
+  }
+  return bytes > kLargeMergeBytes ? TakeLargeTurn() : LargeTurn();
+}
+
 Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
                        Database::Batch& records) {
+  VARVE_ASSIGN_OR_RETURN(const LargeTurn turn, TurnToMerge(diff_ids));
   std::vector<MappedLayer> mapped;
   std::vector<LayerIndex> layers;
   for (const Digest& diff_id : diff_ids) {

@@ -63,7 +63,13 @@ class Store {
   Result<std::optional<store::Manifest>> FindManifest(const Digest& manifest) const;
   Result<std::optional<store::Ref>> FindRef(std::string_view name) const;
 
+  // Whoever builds or merges indexes whose memory counts takes turns: one at a time in the process. Held over an ingest
+  // and its commit, so it is no leaf (docs/design/locking.md).
+  using LargeTurn = std::unique_lock<std::mutex>;
+  LargeTurn TakeLargeTurn() { return LargeTurn(large_mutex_); }
+
   struct LayerCommit {
+    LargeTurn turn;  // of a large layer, until it is committed
     Digest diff_id;
     std::uint64_t tar_bytes = 0;
     std::unique_ptr<IndexDraft> index;
@@ -150,6 +156,7 @@ class Store {
 
   Status Recover();
   std::string Counters() const;
+  Result<LargeTurn> TurnToMerge(std::span<const Digest> diff_ids);
   Result<std::uint32_t> SlotOf(std::string key);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
@@ -173,6 +180,7 @@ class Store {
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
   std::mutex names_mutex_;
+  std::mutex large_mutex_;
   Mutex slot_mutex_;
   std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);
 };

@@ -34,6 +34,11 @@ struct LayerDraft {
   LayerTables tables;
 
   std::string_view Text(const DraftName& name) const { return tables.Text(name.text, name.text_length); }
+  // Of what grows with the layer, its slots in hash tables left out.
+  std::size_t size_bytes() const {
+    return names.size() * sizeof(DraftName) + inodes.size() * sizeof(fb::Inode) + extents.size() * sizeof(fb::Extent) +
+           lower_links.size() * sizeof(fb::PoolRange) + tables.size_bytes();
+  }
   bool IsDirectory(const DraftName& name) const {
     return name.kind == DraftName::Target::kInode && S_ISDIR(inodes[name.target].mode());
   }

@@ -76,6 +76,7 @@ class LayerIndexBuilder::Tree {
     return draft_.tables.AddChunk(sha256, raw_length);
   }
   Status Add(const Entry& entry, std::span<const FileExtent> extents);
+  std::size_t size_bytes() const { return draft_.size_bytes(); }
   LayerDraft Take() { return std::move(draft_); }
 
  private:
@@ -313,6 +314,8 @@ std::uint32_t LayerIndexBuilder::AddChunk(const Digest& sha256, std::uint32_t ra
 Status LayerIndexBuilder::Add(const Entry& entry, std::span<const FileExtent> extents) {
   return tree_->Add(entry, extents);
 }
+
+std::size_t LayerIndexBuilder::size_bytes() const { return tree_->size_bytes(); }
 
 Status LayerIndexBuilder::Finish(File& file, const Digest& diff_id, std::uint64_t tar_bytes) {
   LayerDraft draft = tree_->Take();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,6 +41,9 @@ class LayerIndexBuilder {
   // file, an invalid whiteout, a name over 255 bytes, or attributes that Linux does not know; kResourceExhausted for a
   // limit passed. `extents` ascend, lie inside the file and are whole chunks of AddChunk: else VARVE_CHECK.
   Status Add(const Entry& entry, std::span<const FileExtent> extents);
+
+  // What it holds so far, roughly: it grows with every entry, implied directories too, and with every chunk.
+  std::size_t size_bytes() const;
 
   // Writes the index, envelope and all, to `file`, which is empty. The builder is spent.
   Status Finish(File& file, const Digest& diff_id, std::uint64_t tar_bytes);

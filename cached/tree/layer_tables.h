@@ -27,6 +27,10 @@ class LayerTables {
   // an xattr that Linux would not take.
   Result<std::uint32_t> AddXattrs(const std::map<std::string, std::string>& added);
   std::uint32_t AddChunk(const Digest& sha256, std::uint32_t raw_length);
+  std::size_t size_bytes() const {
+    return pool.size() + xattr_sets.size() * sizeof(fb::XattrSet) + xattrs.size() * sizeof(fb::Xattr) +
+           chunks.size() * sizeof(fb::Chunk);
+  }
   // Frees what only adding needs.
   void Close() { sets_by_hash_ = chunks_by_digest_ = {}; }
 
