@@ -299,8 +299,7 @@ Result<std::vector<PackId>> Collection::ChoosePacks() {
 
 Status Collection::RewritePacks(std::uint64_t first_journal) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<PackId> chosen, ChoosePacks());
-  const std::vector<Digest> layers(layers_.begin(), layers_.end());
-  PackRewriter rewriter(store_, frames_, layers, first_journal, options_.close_packs);
+  PackRewriter rewriter(store_, frames_, first_journal, options_.close_packs);
   for (std::size_t first = 0; first < chosen.size(); first += kPacksPerRewrite) {
     VARVE_RETURN_IF_ERROR(
         rewriter.Rewrite(std::span(chosen).subspan(first, std::min(kPacksPerRewrite, chosen.size() - first))));

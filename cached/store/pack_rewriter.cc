@@ -75,14 +75,9 @@ Result<LiveFrames> FindLiveFrames(const Database& database,
   return frames;
 }
 
-PackRewriter::PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers,
-                           std::optional<std::uint64_t> first_journal,
+PackRewriter::PackRewriter(Store& store, LiveFrames& live, std::optional<std::uint64_t> first_journal,
                            std::function<void(std::span<const PackId>)> close_packs)
-    : store_(store),
-      live_(live),
-      live_layers_(live_layers),
-      first_journal_(first_journal),
-      close_packs_(std::move(close_packs)) {}
+    : store_(store), live_(live), first_journal_(first_journal), close_packs_(std::move(close_packs)) {}
 
 PackRewriter::~PackRewriter() { ReturnTarget(OpenPacks::Condition::kSound); }
 
@@ -209,25 +204,35 @@ Status PackRewriter::MoveRecords(Column column, const std::set<PackId>& packs, c
   });
 }
 
+// Of all layers that there are by now: one that was committed since the mark may have looked its chunks up before they
+// moved. One that is committed later looks itself whether packs have gone (Store::FollowMoves).
 Status PackRewriter::MoveLocators(const std::set<PackId>& packs, const NewLocations& moved) {
-  for (const Digest& diff_id : live_layers_) {
-    VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store_.index_files().OpenLayer(diff_id));
-    VARVE_ASSIGN_OR_RETURN(LocatorTable table,
-                           store_.index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite));
-    for (std::uint32_t ordinal = 0; ordinal < table.size(); ++ordinal) {
-      const Locator locator = table.Get(ordinal);
-      if (!packs.contains(PackId{locator.pack})) continue;
-      const auto found = moved.find({PackId{locator.pack}, locator.offset_bytes});
-      if (found != moved.end()) {
-        table.Set(ordinal, ToLocator(found->second));
-        continue;
-      }
-      // Two streams may have written the chunk: the copy that the index does not name was not moved.
-      const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
-      VARVE_ASSIGN_OR_RETURN(const auto placement,
-                             GetRecord<store::Placement>(store_.database(), Column::kChunk, KeyOf(chunk)));
-      table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> layers, AllLayers(store_.database()));
+  for (const Digest& diff_id : layers) {
+    const auto layer = store_.index_files().OpenLayer(diff_id);
+    if (!layer.ok()) continue;  // damaged: whoever makes it good writes the table anew
+    VARVE_RETURN_IF_ERROR(MoveLocatorsOf(*layer, packs, moved));
+  }
+  return Ok();
+}
+
+Status PackRewriter::MoveLocatorsOf(const MappedLayer& layer, const std::set<PackId>& packs,
+                                    const NewLocations& moved) {
+  VARVE_ASSIGN_OR_RETURN(LocatorTable table,
+                         store_.index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite));
+  for (std::uint32_t ordinal = 0; ordinal < table.size(); ++ordinal) {
+    const Locator locator = table.Get(ordinal);
+    if (!packs.contains(PackId{locator.pack})) continue;
+    const auto found = moved.find({PackId{locator.pack}, locator.offset_bytes});
+    if (found != moved.end()) {
+      table.Set(ordinal, ToLocator(found->second));
+      continue;
     }
+    // Two streams may have written the chunk: the copy that the index does not name was not moved.
+    const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
+    VARVE_ASSIGN_OR_RETURN(const auto placement,
+                           GetRecord<store::Placement>(store_.database(), Column::kChunk, KeyOf(chunk)));
+    table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
   }
   return Ok();
 }

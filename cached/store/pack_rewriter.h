@@ -27,8 +27,8 @@ class PackRewriter {
  public:
   // `live` was found after the packs to rewrite were sealed. Journals before `first_journal` are void; without one, all
   // in these packs are.
-  PackRewriter(Store& store, LiveFrames& live, std::span<const Digest> live_layers,
-               std::optional<std::uint64_t> first_journal, std::function<void(std::span<const PackId>)> close_packs);
+  PackRewriter(Store& store, LiveFrames& live, std::optional<std::uint64_t> first_journal,
+               std::function<void(std::span<const PackId>)> close_packs);
   ~PackRewriter();  // gives the pack that it writes back, also after an error
   PackRewriter(const PackRewriter&) = delete;
   PackRewriter& operator=(const PackRewriter&) = delete;
@@ -48,12 +48,12 @@ class PackRewriter {
   Status MovePlacements(const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
   Status MoveRecords(Column column, const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
   Status MoveLocators(const std::set<PackId>& packs, const NewLocations& moved);
+  Status MoveLocatorsOf(const MappedLayer& layer, const std::set<PackId>& packs, const NewLocations& moved);
   Result<PackLocation> Append(ByteSpan frame);
   void ReturnTarget(OpenPacks::Condition condition);
 
   Store& store_;
   LiveFrames& live_;
-  const std::span<const Digest> live_layers_;
   const std::optional<std::uint64_t> first_journal_;
   const std::function<void(std::span<const PackId>)> close_packs_;
   std::shared_ptr<PackWriter> target_;

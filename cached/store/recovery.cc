@@ -44,6 +44,16 @@ std::string BootId() {
 
 }  // namespace
 
+Result<std::vector<Digest>> AllLayers(const Database& database) {
+  std::vector<Digest> layers;
+  VARVE_RETURN_IF_ERROR(database.Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
+    layers.push_back(diff_id);
+    return Ok();
+  }));
+  return layers;
+}
+
 Result<std::map<PackId, std::uint64_t>> DurablePacks(const Database& database) {
   std::map<PackId, std::uint64_t> packs;
   VARVE_RETURN_IF_ERROR(database.Scan(Column::kPack, [&](std::string_view key, std::string_view value) -> Status {

@@ -10,16 +10,6 @@ namespace {
 // How often a record may change under a repair before that gives up.
 constexpr int kMoveAttempts = 3;
 
-Result<std::vector<Digest>> AllLayers(const Database& database) {
-  std::vector<Digest> layers;
-  VARVE_RETURN_IF_ERROR(database.Scan(Column::kLayer, [&](std::string_view key, std::string_view) -> Status {
-    VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
-    layers.push_back(diff_id);
-    return Ok();
-  }));
-  return layers;
-}
-
 // Changes the parts of one record until they read. `restore` appends what is missing to the writer and changes the
 // record.
 template <class Record>
@@ -42,18 +32,6 @@ Status ReplaceParts(Store& store, Column column, const Digest& key,
   return Error(Code::kAborted, key.ToString() + ": its record changes all the time; try again");
 }
 
-Status RestoreLocators(Store& store, const Digest& diff_id) {
-  VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store.index_files().OpenLayer(diff_id));
-  VARVE_ASSIGN_OR_RETURN(LocatorTable table, store.index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite));
-  for (std::uint32_t ordinal = 0; ordinal < table.size(); ++ordinal) {
-    const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
-    VARVE_ASSIGN_OR_RETURN(const auto placement,
-                           GetRecord<store::Placement>(store.database(), Column::kChunk, KeyOf(chunk)));
-    table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
-  }
-  return Ok();
-}
-
 Status PointLocators(Store& store, const std::unordered_set<Digest>& chunks) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> layers, AllLayers(store.database()));
   for (const Digest& diff_id : layers) {
@@ -67,6 +45,18 @@ Status PointLocators(Store& store, const std::unordered_set<Digest>& chunks) {
 }
 
 }  // namespace
+
+Status RestoreLocators(Store& store, const Digest& diff_id) {
+  VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store.index_files().OpenLayer(diff_id));
+  VARVE_ASSIGN_OR_RETURN(LocatorTable table, store.index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite));
+  for (std::uint32_t ordinal = 0; ordinal < table.size(); ++ordinal) {
+    const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
+    VARVE_ASSIGN_OR_RETURN(const auto placement,
+                           GetRecord<store::Placement>(store.database(), Column::kChunk, KeyOf(chunk)));
+    table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+  }
+  return Ok();
+}
 
 bool IsLost(Store& store, const Damage::Lost& lost) {
   using enum Damage::Object;
@@ -189,9 +179,7 @@ Result<std::vector<PackId>> RetirePacks(Store& store, std::span<const PackId> pa
   // After the packs were sealed: no journal in them counts any more.
   VARVE_RETURN_IF_ERROR(store.CheckpointJournal());
   VARVE_ASSIGN_OR_RETURN(LiveFrames live, FindLiveFrames(store.database(), [](std::string_view) { return true; }));
-  VARVE_ASSIGN_OR_RETURN(std::vector<Digest> layers, AllLayers(store.database()));
-  std::erase_if(layers, [&](const Digest& diff_id) { return !store.index_files().OpenLayer(diff_id).ok(); });
-  PackRewriter rewriter(store, live, layers, std::nullopt, close_packs);
+  PackRewriter rewriter(store, live, std::nullopt, close_packs);
   for (const PackId pack : chosen) VARVE_RETURN_IF_ERROR(rewriter.Rewrite(std::span(&pack, 1)));
   VARVE_ASSIGN_OR_RETURN(const auto now, DurablePacks(store.database()));
   std::vector<PackId> left;

@@ -40,6 +40,9 @@ Status RestoreLayer(Store& store, ChunkWriter& writer, const Store::LayerCommit&
 // layer's index can be read.
 Status ForgetChunks(Store& store, std::span<const Digest> chunks);
 
+// Sets every locator word of a layer that is there by the placements, in place.
+Status RestoreLocators(Store& store, const Digest& diff_id);
+
 // Moves what is sound out of `packs`, and drops them with what is not. Not beside a collection. Returns those that had
 // to stay: something writes into them, or something in them is needed and damaged.
 Result<std::vector<PackId>> RetirePacks(Store& store, std::span<const PackId> packs,

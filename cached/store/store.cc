@@ -7,6 +7,7 @@
 #include "cached/base/log.h"
 #include "cached/content/sha256.h"
 #include "cached/pack/pack_reader.h"
+#include "cached/store/repair.h"
 #include "cached/tree/merge.h"
 
 namespace varve {
@@ -144,7 +145,16 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
   changes.Put(Column::kBlob, KeyOf(layer.blob), blob.SerializeAsString());
   Database::Batch records;
   records.Put(Column::kLayer, KeyOf(layer.diff_id), record.SerializeAsString());
-  return Commit(writer, std::move(changes), std::move(records));
+  VARVE_RETURN_IF_ERROR(Commit(writer, std::move(changes), std::move(records)));
+  return FollowMoves(layer.diff_id, writer.locators());
+}
+
+Status Store::FollowMoves(const Digest& diff_id, std::span<const std::uint64_t> locators) {
+  std::set<PackId> packs;
+  for (const std::uint64_t word : locators) packs.insert(PackId{Locator::Unpack(word).pack});
+  VARVE_ASSIGN_OR_RETURN(const auto there, DurablePacks(*database_));
+  if (std::ranges::all_of(packs, [&](PackId pack) { return there.contains(pack); })) return Ok();
+  return RestoreLocators(*this, diff_id);
 }
 
 Result<Store::LargeTurn> Store::TurnToMerge(std::span<const Digest> diff_ids) {

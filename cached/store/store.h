@@ -160,6 +160,8 @@ class Store {
   Result<std::uint32_t> SlotOf(std::string key);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
+  // A collection may have moved what a layer found before its record could be seen: its words follow now.
+  Status FollowMoves(const Digest& diff_id, std::span<const std::uint64_t> locators);
   Status AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
                   Database::Batch& records);
 
@@ -187,5 +189,8 @@ class Store {
 
 // The packs that the index knows, and how much of each is durable.
 Result<std::map<PackId, std::uint64_t>> DurablePacks(const Database& database);
+
+// The layers that the index knows.
+Result<std::vector<Digest>> AllLayers(const Database& database);
 
 }  // namespace varve

@@ -18,6 +18,7 @@ class OutputTest(NodeTest):
         layout = images.write_layout(IMAGE, self.node.directory / "layout")
         self.node.varve("pull", layout)
         self.node.varve("tag", CONFIG, "registry.example/team/app:1", "mine")
+        self.node.varve("rmi", "localhost/layout")
 
     def lines(self, *arguments):
         return [line.split() for line in self.node.varve(*arguments).splitlines()]
