@@ -97,6 +97,18 @@ TEST_F(CollectorTest, KeepsChunksThatASessionHolds) {
   EXPECT_FALSE(IsStored(gone_chunks_.front()));
 }
 
+TEST_F(CollectorTest, WordsOfALayerThatIsCommittedAfterAMoveLeadWhereItsChunksAreNow) {
+  const auto writer = store_->OpenWriter();
+  const Store::LayerCommit layer = store_.Ingest({{"again", kShared}}, *writer);
+  ASSERT_TRUE(writer->Flush().ok());  // it has looked its chunks up
+  ASSERT_GT(Collect().frames_moved, 0u);
+  ASSERT_TRUE(store_->CommitLayer(*writer, layer).ok());
+  const auto damage = VerifyStore(*store_, [](const VerifyProgress&) { return Ok(); });
+  ASSERT_TRUE(damage.ok());
+  EXPECT_TRUE(damage->empty()) << damage->front().ToString();
+  store_.ExpectReadsWhole(layer.diff_id);
+}
+
 TEST_F(CollectorTest, KeepsImagesInUseAndDropsTheOthersIfAsked) {
   CollectOptions options;
   options.images = CollectOptions::Images::kUnused;

@@ -48,18 +48,23 @@ std::unique_ptr<TinyStore> TinyStore::AfterKill() const {
   return copy;
 }
 
-Digest TinyStore::AddLayer(const Files& files) {
+Store::LayerCommit TinyStore::Ingest(const Files& files, ChunkWriter& writer) {
   const Bytes tar = TarOf(files);
-  const auto writer = store_->OpenWriter();
   MemorySource source(tar);
-  auto layer = IngestLayer(*store_, *writer, source, Sha256Of(tar), {});
+  auto layer = IngestLayer(*store_, writer, source, Sha256Of(tar), {});
   EXPECT_TRUE(layer.ok()) << layer.error().message();
   layer->blob = layer->diff_id;  // not compressed
   layer->blob_bytes = tar.size();
   layer->media_type = "application/vnd.oci.image.layer.v1.tar";
-  const Status committed = store_->CommitLayer(*writer, *layer);
+  return std::move(layer).value();
+}
+
+Digest TinyStore::AddLayer(const Files& files) {
+  const auto writer = store_->OpenWriter();
+  const Store::LayerCommit layer = Ingest(files, *writer);
+  const Status committed = store_->CommitLayer(*writer, layer);
   EXPECT_TRUE(committed.ok()) << committed.error().message();
-  return layer->diff_id;
+  return layer.diff_id;
 }
 
 Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& diff_ids) {

@@ -27,6 +27,8 @@ class TinyStore {
   // What this store would be if the machine's power went now: this one goes on.
   std::unique_ptr<TinyStore> AfterKill() const;
 
+  // Takes the layer in; nobody sees it before it is committed.
+  Store::LayerCommit Ingest(const Files& files, ChunkWriter& writer);
   // Takes the layer in and commits it; its diff ID.
   Digest AddLayer(const Files& files);
   // Commits an image of layers that are there; its manifest digest.
