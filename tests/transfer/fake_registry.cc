@@ -42,28 +42,44 @@ FakeImage FakeImage::Of(std::vector<std::string> layers, std::vector<Digest> dif
 }
 
 void FakeRegistry::Publish(const FakeImage& image) {
-  answers_["manifests/1"] = {.status = 200, .body = image.manifest, .before_end = {}};
+  for (const std::string& name : {std::string("1"), image.manifest_digest().ToString()})
+    answers_["manifests/" + name] = {.status = 200, .body = image.manifest, .before_end = {}};
   answers_["blobs/" + Sha256Of(AsBytes(image.config)).ToString()] = {
       .status = 200, .body = image.config, .before_end = {}};
   for (std::size_t i = 0; i < image.layers.size(); ++i)
     answers_["blobs/" + image.blob(i)] = {.status = 200, .body = image.layers[i], .before_end = {}};
 }
 
-std::vector<std::string> FakeRegistry::fetched() const {
+std::vector<std::string> FakeRegistry::asked() const {
   MutexLock lock(mutex_);
-  return fetched_;
+  return asked_;
+}
+
+std::vector<std::string> FakeRegistry::fetched() const {
+  constexpr std::string_view kBlobs = "blobs/";
+  std::vector<std::string> digests;
+  for (const std::string& path : asked()) {
+    if (path.starts_with(kBlobs)) digests.push_back(path.substr(kBlobs.size()));
+  }
+  return digests;
+}
+
+void FakeRegistry::ForgetAsked() {
+  MutexLock lock(mutex_);
+  asked_.clear();
 }
 
 Result<HttpResponse> FakeRegistry::Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
                                         const CancelToken& cancel) {
   constexpr std::string_view kRoot = "https://registry.example/v2/";
+  if (!reachable_) return Error(Code::kFailedPrecondition, "no route to host");
   if (request.url == kRoot) return HttpResponse{200, {}};
   const auto found = answers_.find(request.url.substr(kRoot.size() + std::string_view("team/app/").size()));
   if (found == answers_.end()) return HttpResponse{404, {}};
   const auto& [path, answer] = *found;
-  if (path.starts_with("blobs/")) {
+  {
     MutexLock lock(mutex_);
-    fetched_.push_back(path.substr(path.find('/') + 1));
+    asked_.push_back(path);
   }
   const HttpResponse head{answer.status, {{"content-type", std::string(kOciManifestType)}}};
   const ByteSpan body = AsBytes(answer.body);

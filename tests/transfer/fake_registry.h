@@ -38,16 +38,21 @@ class FakeRegistry final : public HttpTransport {
 
   void Publish(const FakeImage& image);
   Answer& operator[](const std::string& path) { return answers_[path]; }
-  // Of blobs, in the order in which they were asked for.
-  std::vector<std::string> fetched() const EXCLUDES(mutex_);
+  void Erase(const std::string& path) { answers_.erase(path); }
+  void SetReachable(bool reachable) { reachable_ = reachable; }
+  // The paths of all that it had and gave since the last ForgetAsked, in order; of the blobs among them the digests.
+  std::vector<std::string> asked() const EXCLUDES(mutex_);
+  std::vector<std::string> fetched() const;
+  void ForgetAsked() EXCLUDES(mutex_);
 
   Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
                             const CancelToken& cancel) override EXCLUDES(mutex_);
 
  private:
   std::map<std::string, Answer> answers_;
+  bool reachable_ = true;
   mutable Mutex mutex_;
-  std::vector<std::string> fetched_ GUARDED_BY(mutex_);
+  std::vector<std::string> asked_ GUARDED_BY(mutex_);
 };
 
 }  // namespace varve

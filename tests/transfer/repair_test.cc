@@ -1,6 +1,5 @@
 #include "cached/transfer/repair.h"
 
-#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include "cached/transfer/pull.h"
 #include "tests/ingest/tar_support.h"
 #include "tests/store/store_fixture.h"
+#include "tests/transfer/fake_registry.h"
 
 namespace varve {
 namespace {
@@ -23,32 +23,6 @@ using ::testing::IsEmpty;
 
 constexpr std::string_view kRepository = "registry.example/team/app";
 
-// A registry in memory: what stands behind each path.
-class FakeRegistry final : public HttpTransport {
- public:
-  std::map<std::string, std::string> content;  // "blobs/sha256:…"
-  bool reachable = true;
-  std::vector<std::string> asked;
-
-  Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                            const CancelToken&) override {
-    if (!reachable) return Error(Code::kFailedPrecondition, "no route to host");
-    const std::string prefix = "https://registry.example/v2/";
-    if (request.url == prefix) return HttpResponse{200, {}};
-    const auto found = content.find(request.url.substr(prefix.size() + std::string("team/app/").size()));
-    if (found == content.end()) return HttpResponse{404, {}};
-    asked.push_back(found->first);
-    const HttpResponse head{200, {{"content-type", "application/vnd.oci.image.manifest.v1+json"}}};
-    VARVE_RETURN_IF_ERROR(sink(head, AsBytes(found->second)));
-    return head;
-  }
-  std::string PutBlob(const std::string& bytes) {
-    const std::string digest = Sha256Of(AsBytes(bytes)).ToString();
-    content["blobs/" + digest] = bytes;
-    return digest;
-  }
-};
-
 std::string TarOf(const std::string& name, const std::string& content) {
   const Bytes tar = Join({HeaderBlock(name).Size(content.size()).bytes(), Padded(content),
                           HeaderBlock(name + ".small").Size(5).bytes(), Padded("small"), EndBlocks()});
@@ -59,33 +33,19 @@ std::string TarOf(const std::string& name, const std::string& content) {
 class RepairTest : public ::testing::Test {
  protected:
   RepairTest() {
-    std::string layers;
-    std::string diff_ids;
-    for (const std::string& tar : {TarOf("low", Noise(1, 300'000)), TarOf("high", Noise(2, 300'000))}) {
-      const std::string digest = registry_.PutBlob(tar);
-      diff_ids_.push_back(Sha256Of(AsBytes(tar)));
-      layers += fmt::format(R"({}{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}})",
-                            layers.empty() ? "" : ",", digest, tar.size());
-      diff_ids += fmt::format(R"({}"{}")", diff_ids.empty() ? "" : ",", digest);
-    }
-    const std::string config = fmt::format(
-        R"({{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[{}]}}}})", diff_ids);
-    const std::string manifest = fmt::format(
-        R"({{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",)"
-        R"("config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{}]}})",
-        registry_.PutBlob(config), config.size(), layers);
-    registry_.content["manifests/1"] = manifest;
-    manifest_ = Sha256Of(AsBytes(manifest));
-    registry_.content["manifests/" + manifest_.ToString()] = manifest;
+    const FakeImage image = FakeImage::Of({TarOf("low", Noise(1, 300'000)), TarOf("high", Noise(2, 300'000))});
+    registry_.Publish(image);
+    diff_ids_ = image.diff_ids;
+    manifest_ = image.manifest_digest();
     Pull();
-    registry_.asked.clear();
+    registry_.ForgetAsked();
   }
 
   Status TryPull() {
     return [&]() -> Status {
       VARVE_RETURN_IF_ERROR(PullImage(
-          *store_, installer(), registry_, *Reference::Parse("registry.example/team/app:1"),
-          *Platform::Parse("linux/amd64"), {}, [](const LayerProgress&) {}, cancel_));
+          *store_, installer(), registry_, *Reference::Parse(FakeRegistry::kReference), *Platform::Parse("linux/amd64"),
+          {}, [](const LayerProgress&) {}, cancel_));
       return Ok();
     }();
   }
@@ -178,7 +138,7 @@ TEST_F(RepairTest, OnlyWhatIsDamagedIsStoredAgain) {
   const store::Placement old = store_.PlacementOf(damaged);
   FlipIn(old, 64);
   EXPECT_EQ(Repair(), 0u);
-  EXPECT_THAT(registry_.asked, Each("blobs/" + diff_ids_[0].ToString()));
+  EXPECT_THAT(registry_.asked(), Each("blobs/" + diff_ids_[0].ToString()));
   const store::Placement now = store_.PlacementOf(damaged);
   EXPECT_NE(now.pack(), old.pack());
   EXPECT_LT(store_.PackBytes(), bytes + 16'000) << "beside a journal nothing is there twice";
@@ -216,7 +176,7 @@ TEST_F(RepairTest, RecordsComeBackEachFromWhereItCan) {
 }
 
 TEST_F(RepairTest, ALayerIndexWhoseFileIsWholeNeedsNoRegistry) {
-  registry_.reachable = false;
+  registry_.SetReachable(false);
   FlipIn(store_->FindLayer(diff_ids_[0]).value()->index().parts(0), 70);
   EXPECT_EQ(Repair(), 0u);
   ExpectSound();
@@ -242,7 +202,7 @@ TEST_F(RepairTest, APackThatWasCutAndOneWithoutAHeaderAreMadeGood) {
 }
 
 TEST_F(RepairTest, FilesBelowIndexAreMadeAnewWithoutARegistry) {
-  registry_.reachable = false;
+  registry_.SetReachable(false);
   Flip(store_.paths().layer_index(diff_ids_[0].hex()), 100);
   Flip(store_.paths().image_index(ChainIdOf(diff_ids_).hex()), 100);
   Flip(store_.paths().locators(diff_ids_[0].hex()), 66);
@@ -255,12 +215,12 @@ TEST_F(RepairTest, FilesBelowIndexAreMadeAnewWithoutARegistry) {
 TEST_F(RepairTest, WithoutTheRegistryNothingIsWorseAndTheErrorSaysWhom) {
   const auto before = store_.Records();
   FlipIn(FirstChunkOf(diff_ids_[0]), 64);
-  registry_.reachable = false;
+  registry_.SetReachable(false);
   EXPECT_EQ(Repair(), 1u);
   ASSERT_THAT(done_, testing::SizeIs(1));
   EXPECT_THAT(done_[0].outcome, AllOf(HasSubstr(kRepository), HasSubstr("no route")));
   EXPECT_EQ(store_.Records(), before);
-  registry_.reachable = true;
+  registry_.SetReachable(true);
   EXPECT_EQ(Repair(), 0u);
   ExpectSound();
 }
@@ -268,11 +228,11 @@ TEST_F(RepairTest, WithoutTheRegistryNothingIsWorseAndTheErrorSaysWhom) {
 TEST_F(RepairTest, ABlobThatIsGoneOrAnotherIsRefused) {
   const auto before = store_.Records();
   FlipIn(FirstChunkOf(diff_ids_[0]), 64);
-  std::string& blob = registry_.content["blobs/" + diff_ids_[0].ToString()];
+  std::string& blob = registry_["blobs/" + diff_ids_[0].ToString()].body;
   blob[700] ^= 1;
   EXPECT_EQ(Repair(), 1u);
   EXPECT_THAT(done_.at(0).outcome, HasSubstr("mismatch"));
-  registry_.content.erase("blobs/" + diff_ids_[0].ToString());
+  registry_.Erase("blobs/" + diff_ids_[0].ToString());
   EXPECT_EQ(Repair(), 1u);
   EXPECT_THAT(done_.at(0).outcome, HasSubstr(diff_ids_[0].ToString()));
   auto now = store_.Records();
@@ -308,12 +268,12 @@ TEST_F(RepairTest, APullWritesAnewWhatAVerifyFoundDamaged) {
   FlipIn(store_->FindManifest(manifest_).value()->config().parts(0), 70);
   ASSERT_EQ(Verify().size(), 2u);
   Pull();
-  EXPECT_THAT(registry_.asked, Contains("blobs/" + diff_ids_[0].ToString()));
+  EXPECT_THAT(registry_.asked(), Contains("blobs/" + diff_ids_[0].ToString()));
   for (const Digest& diff_id : diff_ids_) store_.ExpectReadsWhole(diff_id);
-  registry_.asked.clear();
+  registry_.ForgetAsked();
   Pull();
-  EXPECT_THAT(registry_.asked, Each(HasSubstr("manifests/"))) << "it was written anew once";
-  registry_.reachable = false;
+  EXPECT_THAT(registry_.asked(), Each(HasSubstr("manifests/"))) << "it was written anew once";
+  registry_.SetReachable(false);
   EXPECT_EQ(Repair(), 0u) << "only what is left of the damage goes";
   ExpectSound();
 }
