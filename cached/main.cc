@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 #include "cached/base/fd.h"
@@ -89,9 +90,9 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "varve-cached: must run as root (rootless is not supported yet)\n");
     return 1;
   }
-  ::mallopt(M_ARENA_MAX, kHeapArenas);
-  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingBytesMin);
-  ::umask(0077);  // RocksDB and the socket's directory ask for more than they need
+  ::mallopt(M_ARENA_MAX, kHeapArenas);               // NOLINT(concurrency-mt-unsafe): no thread runs yet
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingBytesMin);  // NOLINT(concurrency-mt-unsafe)
+  ::umask(0077);                                     // RocksDB and the socket's directory ask for more than they need
   const RootPaths paths = RootPaths::FromEnvironment();
   if (log_to_file) {
     const Status made = Fs::Real().MakeDirectories(paths.run());
@@ -109,4 +110,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace varve
 
-int main(int argc, char** argv) { return varve::Main(argc, argv); }
+int main(int argc, char** argv) try {
+  return varve::Main(argc, argv);
+} catch (const std::exception& error) {  // a library's
+  std::fprintf(stderr, "varve-cached: %s\n", error.what());
+  return 1;
+}

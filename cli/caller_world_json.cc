@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ constexpr std::uint64_t kPemBytesMax = 8 << 20;
 constexpr std::size_t kHelperBytesMax = 1 << 20;
 
 std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
   return value == nullptr ? "" : value;
 }
 
@@ -188,8 +189,8 @@ Status FillAuthorities(v1::RegistryAccess& access) {
   VARVE_ASSIGN_OR_RETURN(const auto names, Fs::Real().List(directory).In("SSL_CERT_DIR"));
   for (const std::string& name : names) {
     std::error_code error;
-    if (std::filesystem::is_regular_file(directory + "/" + name, error))
-      VARVE_RETURN_IF_ERROR(AppendPem(directory + "/" + name, access.mutable_ca_pem()));
+    const std::string path = fmt::format("{}/{}", directory, name);
+    if (std::filesystem::is_regular_file(path, error)) VARVE_RETURN_IF_ERROR(AppendPem(path, access.mutable_ca_pem()));
   }
   return Ok();
 }
@@ -201,7 +202,7 @@ Status FillCertsD(const Reference& repository, v1::RegistryAccess& access) {
     const auto names = Fs::Real().List(directory);
     if (!names.ok()) continue;
     for (const std::string& name : *names) {
-      const std::string path = directory + "/" + name;
+      const std::string path = fmt::format("{}/{}", directory, name);
       if (name.ends_with(".crt")) VARVE_RETURN_IF_ERROR(AppendPem(path, access.mutable_extra_ca_pem()));
       if (name.ends_with(".cert")) VARVE_RETURN_IF_ERROR(AppendPem(path, access.mutable_client_certificate_pem()));
       if (name.ends_with(".key")) VARVE_RETURN_IF_ERROR(AppendPem(path, access.mutable_client_key_pem()));

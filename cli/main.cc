@@ -1,6 +1,7 @@
 // varve: what docker users know, on images that are never extracted. Flags → options → the command's action.
 
 #include <cstdio>
+#include <exception>
 
 #include "cli/cli.h"
 #include "cli/runtime/container.h"
@@ -32,4 +33,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace varve
 
-int main(int argc, char** argv) { return varve::Main(argc, argv); }
+int main(int argc, char** argv) try {
+  return varve::Main(argc, argv);
+} catch (const std::exception& error) {  // a library's
+  std::fprintf(stderr, "varve: %s\n", error.what());
+  return varve::kOwnFailure;
+}

@@ -127,7 +127,7 @@ Result<DecodedFramePtr> ContentReader::DecodeFrame(const Locator& at, const Want
 }
 
 Result<ByteSpan> ContentReader::ReadFrame(const Locator& at, const Wanted& wanted, Window& window) {
-  const bool covered = window.pack == at.pack && at.offset_bytes >= window.begin &&
+  const bool covered = window.buffer && window.pack == at.pack && at.offset_bytes >= window.begin &&
                        at.offset_bytes + at.length_bytes <= window.begin + window.size;
   if (!covered) {
     std::uint32_t size = at.length_bytes;

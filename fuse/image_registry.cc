@@ -124,12 +124,13 @@ void ImageRegistry::Forget(NodeId id, std::uint64_t lookups) {
 std::vector<ChainId> ImageRegistry::Serving() const {
   MutexLock lock(mutex_);
   std::vector<ChainId> serving;
+  serving.reserve(images_.size());
   for (const auto& [chain_id, image] : images_) serving.push_back(chain_id);
   return serving;
 }
 
 bool ImageRegistry::Forgotten(std::span<const ChainId> images) const {
-  return std::ranges::all_of(images, [&](const ChainId& chain_id) {
+  return std::ranges::all_of(images, [&](const ChainId& chain_id) REQUIRES(mutex_) {
     const auto found = images_.find(chain_id);
     return found == images_.end() || FindSlot(found->second->slot)->lookups.load(std::memory_order_acquire) == 0;
   });
@@ -144,7 +145,7 @@ ImageRegistry::Doomed ImageRegistry::TakeForgotten(std::span<const ChainId> imag
     doomed.first.push_back(std::move(found->second));
     images_.erase(found);
   }
-  std::erase_if(layers_, [&](auto& layer) {
+  std::erase_if(layers_, [&](auto& layer) REQUIRES(mutex_) {
     Slot& slot = *FindSlot(layer.first);
     if (FindImageOf(*layer.second) != nullptr || slot.lookups.load(std::memory_order_acquire) != 0) return false;
     slot.layer.store(nullptr, std::memory_order_release);
@@ -165,7 +166,7 @@ std::vector<ChainId> ImageRegistry::RemoveForgotten(std::span<const ChainId> ima
   unmapped_after_unlock = TakeForgotten(images);
   std::vector<ChainId> removed;
   std::ranges::copy_if(images, std::back_inserter(removed),
-                       [&](const ChainId& chain_id) { return !images_.contains(chain_id); });
+                       [&](const ChainId& chain_id) REQUIRES(mutex_) { return !images_.contains(chain_id); });
   return removed;
 }
 

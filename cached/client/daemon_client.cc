@@ -87,7 +87,7 @@ Status DaemonClient::Load(const v1::LoadRequest::Start& start, const SendBlob& s
   }
   if (!sent.ok() && sent.error().code() != Code::kCancelled) context.TryCancel();
   stream->WritesDone();
-  const Status finished = ReadAll<decltype(*stream), v1::PullEvent>(*stream, on_event);
+  Status finished = ReadAll<decltype(*stream), v1::PullEvent>(*stream, on_event);
   if (!sent.ok() && sent.error().code() != Code::kCancelled) return sent;
   return finished;
 }

@@ -17,7 +17,7 @@ inline grpc::Status ToGrpc(const Error& error) {
   std::string message = error.message();
   constexpr std::size_t kHalf = kErrorMessageBytesMax / 2;
   if (message.size() > kErrorMessageBytesMax) message.replace(kHalf, message.size() - 2 * kHalf, " [...] ");
-  return {static_cast<grpc::StatusCode>(error.code()), std::move(message), "varve"};
+  return {static_cast<grpc::StatusCode>(error.code()), message, "varve"};
 }
 inline grpc::Status ToGrpc(const Status& status) { return status.ok() ? grpc::Status::OK : ToGrpc(status.error()); }
 

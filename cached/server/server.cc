@@ -29,7 +29,8 @@ void AcceptUntilStop(UnixListener& listener, grpc::Server& server, int stop_fd, 
     if (::poll(fds, std::size(fds), -1) < 0) continue;  // EINTR
     if (fds[0].revents != 0 || fds[1].revents != 0) return;
     auto peer = listener.Accept();
-    for (; peer.ok() && *peer; peer = listener.Accept()) grpc::AddInsecureChannelFromFd(&server, (*peer)->Release());
+    for (; peer.ok() && peer->valid(); peer = listener.Accept())
+      grpc::AddInsecureChannelFromFd(&server, peer->Release());
     if (peer.ok()) continue;
     LogError("{}", peer.error().message());
     ::poll(fds, 2, kAcceptBackOffMs);

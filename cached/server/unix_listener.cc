@@ -56,12 +56,12 @@ Result<UnixListener> UnixListener::Create(const std::string& path, std::optional
   return UnixListener(std::move(socket), path, group);
 }
 
-Result<std::optional<UniqueFd>> UnixListener::Accept() {
+Result<UniqueFd> UnixListener::Accept() {
   while (true) {
     UniqueFd peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (peer.valid() && MayEnter(peer.get())) return std::optional(std::move(peer));
+    if (peer.valid() && MayEnter(peer.get())) return peer;
     if (peer.valid() || errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EAGAIN) return std::optional<UniqueFd>();
+    if (errno == EAGAIN) return UniqueFd();
     return ErrnoError(errno, path_ + ": accept");
   }
 }
@@ -70,7 +70,7 @@ bool UnixListener::MayEnter(int peer) const {
   ucred who{};
   socklen_t size = sizeof(who);
   if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) {
-    LogWarning("{}: refused a peer: {}", path_, std::strerror(errno));
+    LogWarning("{}", ErrnoError(errno, path_ + ": refused a peer").message());
     return false;
   }
   if (who.uid == 0 || who.uid == ::geteuid()) return true;

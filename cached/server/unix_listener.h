@@ -21,9 +21,9 @@ class UnixListener {
 
   int fd() const { return socket_.get(); }  // readable when somebody connects
 
-  // The next peer that may come in, not blocking; nothing if there is none. Others are closed, and a log line names
+  // The next peer that may come in, not blocking; invalid if there is none. Others are closed, and a log line names
   // them. kResourceExhausted when descriptors have run out: that peer waits.
-  Result<std::optional<UniqueFd>> Accept();
+  Result<UniqueFd> Accept();
 
  private:
   UnixListener(UniqueFd socket, std::string path, std::optional<gid_t> group)

@@ -37,8 +37,8 @@ ChunkWriter::~ChunkWriter() {
   if (commit_.valid()) commit_.wait();
   if (!uncommitted_.empty())
     committer_.Commit(TakeBatch()).IgnoreError("these chunks only spare a retry their transfer");
-  for (auto& pack : full_packs_) packs_.Return(std::move(pack), OpenPacks::Condition::kSound);
-  if (pack_ != nullptr) packs_.Return(std::move(pack_), pack_condition_);
+  for (const auto& pack : full_packs_) packs_.Return(pack, OpenPacks::Condition::kSound);
+  if (pack_ != nullptr) packs_.Return(pack_, pack_condition_);
 }
 
 Status ChunkWriter::Add(const Digest& digest, ByteSpan raw) {
@@ -65,8 +65,9 @@ Status ChunkWriter::LookUp() {
   VARVE_ASSIGN_OR_RETURN(const auto found, database_.MultiGet(Column::kChunk, keys));
   std::vector<Waiting> chunks = std::exchange(waiting_, {});
   for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const auto& record = found[i];
     store::Placement placement;
-    if (alive[i] && found[i] && placement.ParseFromString(*found[i])) {
+    if (alive[i] && record && placement.ParseFromString(*record)) {
       locators_[chunks[i].ordinal] = ToLocator(LocationOf(placement)).Pack();
     } else if (const auto pending = committer_.FindPending(chunks[i].digest)) {
       locators_[chunks[i].ordinal] = ToLocator(LocationOf(*pending)).Pack();

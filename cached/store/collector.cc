@@ -58,8 +58,8 @@ class Collection {
   struct Candidate {
     std::string key;  // of its manifest's record
     std::string value;
-    store::Manifest manifest{};
-    Names::mapped_type names{};       // its references and their records
+    store::Manifest manifest;
+    Names::mapped_type names;         // its references and their records
     std::chrono::nanoseconds used{};  // since 1970
     bool stays = false;
   };
@@ -118,7 +118,9 @@ Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
   std::vector<Candidate> images;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
-        Candidate image{std::string(key), std::string(value)};
+        Candidate image;
+        image.key = key;
+        image.value = value;
         VARVE_ASSIGN_OR_RETURN(image.manifest, Parse<store::Manifest>(value));
         image.names = names[image.key];
         VARVE_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromBytes(AsBytes(image.manifest.chain_id())));
@@ -137,6 +139,7 @@ Result<std::vector<Collection::Candidate>> Collection::ReadImages() {
 Status Collection::KeepMostRecent(std::vector<Candidate>& images) const {
   std::ranges::sort(images, std::greater(), [](const Candidate& image) { return std::pair(image.stays, image.used); });
   std::vector<store::Manifest> manifests;
+  manifests.reserve(images.size());
   for (const Candidate& image : images) manifests.push_back(image.manifest);
   VARVE_ASSIGN_OR_RETURN(const std::size_t fit, CountThatFit(store_, options_.in_use, manifests, options_.keep_bytes));
   for (std::size_t i = 0; i < fit; ++i) images[i].stays = true;

@@ -60,6 +60,7 @@ class Comparison {
   // A file is known by its chunks' digests: equal lists are equal contents.
   Status AddFile(const LayerIndex& layer, const fb::Inode& file) {
     std::vector<Digest> digests;
+    digests.reserve(layer.extent_count(file));
     for (std::size_t i = 0; i < layer.extent_count(file); ++i) {
       digests.push_back(DigestOf(layer.chunks()[layer.extent(file, i).chunk()].sha256()));
     }

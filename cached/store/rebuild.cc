@@ -41,8 +41,9 @@ struct FoundParts {
   std::uint32_t count = 0;
   std::uint64_t total_bytes = 0;
 
-  std::optional<store::Parts> Whole() const {
-    if (count == 0 || parts.size() != count || parts.rbegin()->first + 1 != count) return std::nullopt;
+  Result<store::Parts> Whole() const {
+    if (count == 0 || parts.size() != count || parts.rbegin()->first + 1 != count)
+      return Error(Code::kDataLoss, "a part is missing");
     store::Parts record;
     record.set_total_bytes(total_bytes);
     for (const auto& [number, placement] : parts) *record.add_parts() = placement;
@@ -186,7 +187,7 @@ Status Rebuild::ReplayJournals() {
     last_journal_ = std::max(last_journal_, sequence);
     const auto parts = found->Whole();
     store::Journal journal;
-    auto bytes = parts ? Read(*parts) : Result<Bytes>(Error(Code::kDataLoss, "a part is missing"));
+    auto bytes = parts.ok() ? Read(*parts) : Result<Bytes>(parts.error());
     if (!bytes.ok() || !journal.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
       outcome_.damage.push_back(fmt::format("journal {}: cannot be read; names given there are lost", sequence));
       continue;
@@ -234,10 +235,10 @@ Status Rebuild::WriteLayers() {
   for (const auto& [diff_id, found] : records_[FrameKind::kLayerIndex]) {
     const auto index = found.Whole();
     const auto recipe = records_[FrameKind::kTarRecipe][diff_id].Whole();
-    const auto bytes = index ? Read(*index) : Result<Bytes>(Error(Code::kDataLoss, "a part of its index is missing"));
+    const auto bytes = index.ok() ? Read(*index) : Result<Bytes>(index.error().In("its index"));
     const auto view =
         bytes.ok() ? LayerIndex::Open(*bytes, diff_id, IndexCheck::kFull) : Result<LayerIndex>(bytes.error());
-    if (!view.ok() || !recipe) {
+    if (!view.ok() || !recipe.ok()) {
       outcome_.damage.push_back("layer " + diff_id.ToString() + ": " +
                                 (view.ok() ? "its tar recipe is missing" : view.error().message()));
       continue;
@@ -262,7 +263,7 @@ Status Rebuild::WriteImages() {
   Database::Batch batch;
   for (const auto& [chain_id, found] : records_[FrameKind::kImageIndex]) {
     const auto index = found.Whole();
-    const auto bytes = index ? Read(*index) : Result<Bytes>(Error(Code::kDataLoss, "a part is missing"));
+    const auto bytes = index.ok() ? Read(*index) : Result<Bytes>(index.error());
     const auto view =
         bytes.ok() ? ImageIndex::Open(*bytes, ChainId{chain_id}, IndexCheck::kFull) : Result<ImageIndex>(bytes.error());
     if (!view.ok()) {
@@ -291,10 +292,11 @@ Status Rebuild::WriteSmallRecords() {
     if (!digest.ok() || !manifest.ParseFromString(value)) continue;
     const auto config_digest = Digest::FromBytes(AsBytes(manifest.config_digest()));
     const auto bytes = records_[FrameKind::kManifest][*digest].Whole();
-    const auto config = config_digest.ok() ? records_[FrameKind::kConfig][*config_digest].Whole() : std::nullopt;
+    const auto config = config_digest.ok() ? records_[FrameKind::kConfig][*config_digest].Whole()
+                                           : Result<store::Parts>(config_digest.error());
     const bool layers = std::all_of(manifest.diff_ids().begin(), manifest.diff_ids().end(),
                                     [&](const std::string& diff_id) { return layers_.contains(diff_id); });
-    if (!bytes || !config || !layers) {
+    if (!bytes.ok() || !config.ok() || !layers) {
       outcome_.damage.push_back("image " + digest->ToString() + ": " +
                                 (layers ? "its manifest or config is missing" : "a layer is missing"));
       continue;

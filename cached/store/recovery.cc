@@ -119,7 +119,7 @@ Result<std::uint32_t> Store::SlotOf(const ChainId& chain_id) {
   return SlotOf("i" + std::string(KeyOf(chain_id.digest)));
 }
 
-Result<std::uint32_t> Store::SlotOf(std::string key) {
+Result<std::uint32_t> Store::SlotOf(const std::string& key) {
   VARVE_ASSIGN_OR_RETURN(const auto known, GetRecord<store::Slot>(*database_, Column::kSlot, key));
   if (known) return known->slot();
   std::uint32_t slot;

@@ -62,7 +62,9 @@ bool IsLost(Store& store, const Damage::Lost& lost) {
   using enum Damage::Object;
   if (lost.object == kImageIndex) {
     const auto image = store.FindImage(ChainId{lost.of});
-    return image.ok() && *image && !store.ReadParts((*image)->index()).ok();
+    if (!image.ok()) return false;
+    const auto& record = *image;
+    return record && !store.ReadParts(record->index()).ok();
   }
   if (lost.object == kManifest || lost.object == kConfig) {
     const auto manifest = store.FindManifest(lost.of);

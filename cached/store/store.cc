@@ -301,10 +301,10 @@ Status Store::CommitUse(const Digest& manifest, std::chrono::system_clock::time_
   return CommitLocal(std::move(batch));
 }
 
-Status Store::CommitLocal(Database::Batch records) {
-  Committer::Batch batch;
-  batch.records = std::move(records);
-  return committer_->Commit(std::move(batch));
+Status Store::CommitLocal(Database::Batch batch) {
+  Committer::Batch committed;
+  committed.records = std::move(batch);
+  return committer_->Commit(std::move(committed));
 }
 
 Result<Bytes> Store::ReadParts(const store::Parts& parts) const { return index_files_->ReadParts(parts); }

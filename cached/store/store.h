@@ -157,7 +157,7 @@ class Store {
   Status Recover();
   std::string Counters() const;
   Result<LargeTurn> TurnToMerge(std::span<const Digest> diff_ids);
-  Result<std::uint32_t> SlotOf(std::string key);
+  Result<std::uint32_t> SlotOf(const std::string& key);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
   // A collection may have moved what a layer found before its record could be seen: its words follow now.

@@ -109,6 +109,7 @@ Result<std::uint64_t> DiskBytes(const std::string& directory) {
     if (kind != FTW_NS) blocks += static_cast<std::uint64_t>(info->st_blocks);
     return 0;
   };
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): only FTW_CHDIR is unsafe
   if (::nftw(directory.c_str(), add, 32, FTW_PHYS | FTW_MOUNT) != 0) return ErrnoError(errno, directory);
   return blocks * 512;
 }

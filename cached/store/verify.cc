@@ -33,6 +33,7 @@ class Verification {
     VARVE_RETURN_IF_ERROR(CheckRecords());
     VARVE_RETURN_IF_ERROR(CheckLayers());
     std::vector<Damage> found;
+    found.reserve(damage_.size() + files_.size());
     for (auto& [where, damage] : damage_) found.push_back(std::move(damage));
     std::move(files_.begin(), files_.end(), std::back_inserter(found));
     return found;
@@ -227,9 +228,10 @@ Status Verification::CheckLayer(const Digest& diff_id, const LayerIndex& index, 
   for (std::size_t first = 0; first < chunks.size(); first += kChunksPerLookUp) {
     std::vector<Digest> digests;
     std::vector<std::string_view> keys;
-    for (const fb::Chunk& chunk : chunks.subspan(first, std::min(kChunksPerLookUp, chunks.size() - first)))
-      digests.push_back(DigestOf(chunk.sha256()));
-    for (const Digest& digest : digests) keys.push_back(KeyOf(digest));
+    const auto batch = chunks.subspan(first, std::min(kChunksPerLookUp, chunks.size() - first));
+    digests.reserve(batch.size());
+    keys.reserve(batch.size());
+    for (const fb::Chunk& chunk : batch) keys.push_back(KeyOf(digests.emplace_back(DigestOf(chunk.sha256()))));
     VARVE_ASSIGN_OR_RETURN(const auto places, store_.database().MultiGet(Column::kChunk, keys));
     for (std::size_t i = 0; i < digests.size(); ++i) {
       const auto found = damaged.find(digests[i]);

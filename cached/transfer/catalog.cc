@@ -37,20 +37,21 @@ Result<std::optional<FoundImage>> Catalog::FindByName(std::string_view image) co
   const std::string name = NameOf(*reference);
   VARVE_ASSIGN_OR_RETURN(const auto ref, store_.FindRef(name));
   if (ref) {
-    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(ref->manifest_digest())));
-    VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(digest, name));
+    VARVE_ASSIGN_OR_RETURN(const Digest named, Digest::FromBytes(AsBytes(ref->manifest_digest())));
+    VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(named, name));
     return std::optional(std::move(found));
   }
-  if (!reference->digest) return std::optional<FoundImage>();
+  const auto& digest = reference->digest;
+  if (!digest) return std::optional<FoundImage>();
   // name@digest also means an image that was pulled by tag from that repository.
-  VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(*reference->digest));
+  VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(*digest));
   const std::string prefix = reference->Repository();
   const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
     return other.starts_with(prefix) && other.size() > prefix.size() &&
            (other[prefix.size()] == ':' || other[prefix.size()] == '@');
   });
   if (!known) return std::optional<FoundImage>();
-  VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(*reference->digest, ""));
+  VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(*digest, ""));
   return std::optional(std::move(found));
 }
 
@@ -79,7 +80,7 @@ Result<FoundImage> Catalog::FindById(std::string_view image) const {
 Result<FoundImage> Catalog::Find(std::string_view image) const {
   VARVE_ASSIGN_OR_RETURN(auto named, FindByName(image));
   if (named) return std::move(*named);
-  const auto by_id = FindById(image);
+  auto by_id = FindById(image);
   if (by_id.ok() || by_id.error().code() != Code::kNotFound) return by_id;
   const auto reference = Reference::Parse(image);
   if (!reference.ok() && !IsHex(image) && !image.starts_with("sha256:")) return reference.error();
@@ -116,8 +117,9 @@ Result<std::vector<Catalog::Row>> Catalog::List() const {
         }
         return Ok();
       }));
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const Row& a, const Row& b) { return a.record.pulled_unix() > b.record.pulled_unix(); });
+  std::ranges::sort(rows, {}, [](const Row& row) {
+    return std::tuple(-row.record.pulled_unix(), row.manifest_digest, std::string_view(row.name));
+  });
   return rows;
 }
 

@@ -61,7 +61,7 @@ class UnixListenerTest : public ::testing::Test {
     EXPECT_EQ(::poll(&ready, 1, 10'000), 1);
     const auto peer = listener.Accept();
     EXPECT_TRUE(peer.ok());
-    return peer.ok() && peer->has_value();
+    return peer.ok() && peer->valid();
   }
 
   const TempDir directory_;
