@@ -41,6 +41,7 @@ ContentReader::ContentReader(std::string packs_directory, std::size_t cache_byte
                              const ImageRegistry& images)
     : packs_(std::move(packs_directory)),
       cache_(cache_bytes),
+      ahead_(packs_, cache_),
       windows_(kWindowBytesMax, kWindowsKept),
       mounts_(mounts),
       images_(images) {}
@@ -75,6 +76,10 @@ Status ContentReader::ReadExtents(const Node& file, std::uint64_t offset, std::s
     done += size;
   }
   std::ranges::fill(into.subspan(done), std::byte{0});
+  if (end == count && count > 0) {
+    const Locator last = file.layer->locators.Get(index.extent(*file.inode, count - 1).chunk());
+    if (last.pack != 0) ahead_.Passed(last);
+  }
   return Ok();
 }
 

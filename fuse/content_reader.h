@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fuse/buffer_pool.h"
+#include "fuse/frame_ahead.h"
 #include "fuse/frame_cache.h"
 #include "fuse/image_registry.h"
 #include "fuse/pack_files.h"
@@ -56,6 +57,7 @@ class ContentReader {
 
   PackFiles packs_;
   FrameCache cache_;
+  FrameAhead ahead_;
   BufferPool windows_;
   Mounts& mounts_;
   const ImageRegistry& images_;
