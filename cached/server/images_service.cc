@@ -148,22 +148,33 @@ Result<std::uint64_t> ImagesService::TarBytes(std::span<const Digest> diff_ids, 
 grpc::Status ImagesService::List(grpc::ServerContext*, const v1::ListImagesRequest*, v1::ListImagesReply* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::vector<Catalog::Row> rows, catalog_.List());
   for (const Catalog::Row& row : rows) {
-    v1::ListImagesReply::Image& image = *reply->add_images();
-    const auto reference = Reference::Parse(row.name);
-    if (reference.ok()) {
-      image.set_repository(reference->FamiliarRepository());
-      image.set_tag(reference->tag);
-    }
-    image.set_manifest_digest(row.manifest_digest.ToString());
-    image.set_config_digest("sha256:" + ToHex(AsBytes(row.record.config_digest())));
-    VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes config_bytes, store_.ReadParts(row.record.config()));
-    VARVE_GRPC_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(config_bytes));
-    image.set_created(config.created);
-    image.mutable_labels()->insert(config.config.labels.begin(), config.config.labels.end());
-    VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t size, TarBytes(config.diff_ids, nullptr));
-    image.set_size_bytes(size);
+    const auto image = Describe(row);
+    if (image.ok()) *reply->add_images() = *image;
+    // One that was removed since the rows were read is not listed.
+    if (!image.ok() && image.error().code() != Code::kNotFound) return ToGrpc(image.error());
   }
   return grpc::Status::OK;
+}
+
+Result<v1::ListImagesReply::Image> ImagesService::Describe(const Catalog::Row& row) const {
+  LeaseTable::Session session(store_.leases());
+  VARVE_ASSIGN_OR_RETURN(const auto record, FindLeased(store_, row.manifest_digest, Leased::kLayers, session));
+  if (!record) return Error(Code::kNotFound, "image " + row.manifest_digest.ToString() + ": is not stored");
+  VARVE_ASSIGN_OR_RETURN(const Bytes config_bytes, ReadConfig(store_, row.manifest_digest));
+  VARVE_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(config_bytes));
+  v1::ListImagesReply::Image image;
+  const auto reference = Reference::Parse(row.name);
+  if (reference.ok()) {
+    image.set_repository(reference->FamiliarRepository());
+    image.set_tag(reference->tag);
+  }
+  image.set_manifest_digest(row.manifest_digest.ToString());
+  image.set_config_digest("sha256:" + ToHex(AsBytes(row.record.config_digest())));
+  image.set_created(config.created);
+  image.mutable_labels()->insert(config.config.labels.begin(), config.config.labels.end());
+  VARVE_ASSIGN_OR_RETURN(const std::uint64_t size, TarBytes(config.diff_ids, nullptr));
+  image.set_size_bytes(size);
+  return image;
 }
 
 Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t layers) {
@@ -181,9 +192,10 @@ Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t
 grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImageRequest* request,
                                     v1::ImageDetail* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto split, SplitLayer(request->image()));
-  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(split.first));
-  VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes manifest, store_.ReadParts(found.record.manifest()));
-  VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes config, store_.ReadParts(found.record.config()));
+  LeaseTable::Session session(store_.leases());
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(split.first, Leased::kLayersAndIndex, session));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes manifest, ReadManifest(store_, found.manifest_digest));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes config, ReadConfig(store_, found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto names, catalog_.NamesOf(found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const ChainId chain_id, PrepareImage(found, split.second));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t size, TarBytes(found.diff_ids, reply));

@@ -28,7 +28,11 @@ class ImagesService final : public v1::Images::Service {
                       v1::RemoveImageReply* reply) override;
 
  private:
+  // kNotFound if it has gone since it was listed.
+  Result<v1::ListImagesReply::Image> Describe(const Catalog::Row& row) const;
+  // Also each layer's into `detail`, if there is one. The layers are leased.
   Result<std::uint64_t> TarBytes(std::span<const Digest> diff_ids, v1::ImageDetail* detail) const;
+  // Of the image's lowest `layers`, 0: of all. Its image index is there afterwards.
   Result<ChainId> PrepareImage(const FoundImage& found, std::size_t layers);
 
   Store& store_;

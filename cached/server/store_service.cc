@@ -135,7 +135,9 @@ grpc::Status StoreService::Repair(grpc::ServerContext* context, RepairStream* st
 }
 
 grpc::Status StoreService::Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::ExplainReply* reply) {
-  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(request->image()));
+  LeaseTable::Session session(store_.leases());
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found,
+                              catalog_.Find(request->image(), Leased::kLayersAndIndex, session));
   VARVE_GRPC_ASSIGN_OR_RETURN(const FileExplanation file, ExplainFile(store_, found.manifest_digest, request->path()));
   reply->set_type(file.type);
   reply->set_layer(file.layer);

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "cached/content/sha256.h"
+#include "cached/store/images.h"
 #include "cached/store/usage.h"
 
 namespace varve {
@@ -18,13 +19,14 @@ class Comparison {
   explicit Comparison(Store& store) : store_(store) {}
 
   Status AddImage(const Digest& manifest_digest) {
-    VARVE_ASSIGN_OR_RETURN(const auto manifest, store_.FindManifest(manifest_digest));
+    LeaseTable::Session session(store_.leases());
+    VARVE_ASSIGN_OR_RETURN(const auto manifest, FindLeased(store_, manifest_digest, Leased::kLayers, session));
     if (!manifest) return Error(Code::kNotFound, "image " + manifest_digest.ToString() + ": is not stored");
-    for (const std::string& diff_id : manifest->diff_ids()) {
-      VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(diff_id)));
-      VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store_.index_files().OpenLayer(digest));
+    VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> diff_ids, DiffIdsOf(*manifest));
+    for (const Digest& diff_id : diff_ids) {
+      VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store_.index_files().OpenLayer(diff_id));
       report_.raw_bytes += layer.index.tar_bytes();
-      if (!layers_.insert(digest).second) continue;
+      if (!layers_.insert(diff_id).second) continue;
       report_.layer_bytes += layer.index.tar_bytes();
       VARVE_RETURN_IF_ERROR(AddLayer(layer.index));
     }

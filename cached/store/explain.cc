@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "cached/store/images.h"
 #include "cached/store/usage.h"
 
 namespace varve {
@@ -57,19 +58,20 @@ Result<Origin> FindOrigin(const ImageIndex& image, std::string_view path) {
   return origin;
 }
 
-// Names the other images that have each of `chunks`.
+// Names the other images that have each of `chunks`. One that goes meanwhile is not named.
 Status AddSharers(Store& store, const Digest& self, std::vector<FileExplanation::Chunk>& chunks) {
   std::unordered_map<Digest, std::vector<std::size_t>> wanted;
   for (std::size_t i = 0; i < chunks.size(); ++i) wanted[chunks[i].sha256].push_back(i);
   VARVE_ASSIGN_OR_RETURN(const StoreUsage usage, UsageOf(store, UsageDetail::kTotals));
   for (const StoreUsage::Image& image : usage.images) {
     if (image.manifest == self) continue;
-    VARVE_ASSIGN_OR_RETURN(const auto record, store.FindManifest(image.manifest));
+    LeaseTable::Session session(store.leases());
+    VARVE_ASSIGN_OR_RETURN(const auto record, FindLeased(store, image.manifest, Leased::kLayers, session));
     if (!record) continue;
     const std::string name = image.names.empty() ? image.manifest.ToString() : image.names.front();
-    for (const std::string& diff_id : record->diff_ids()) {
-      VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(diff_id)));
-      VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store.index_files().OpenLayer(digest));
+    VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> diff_ids, DiffIdsOf(*record));
+    for (const Digest& diff_id : diff_ids) {
+      VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store.index_files().OpenLayer(diff_id));
       for (const fb::Chunk& chunk : layer.index.chunks()) {
         const auto found = wanted.find(DigestOf(chunk.sha256()));
         if (found == wanted.end()) continue;
@@ -86,7 +88,8 @@ Status AddSharers(Store& store, const Digest& self, std::vector<FileExplanation:
 }  // namespace
 
 Result<FileExplanation> ExplainFile(Store& store, const Digest& manifest, std::string_view path) {
-  VARVE_ASSIGN_OR_RETURN(const auto record, store.FindManifest(manifest));
+  LeaseTable::Session session(store.leases());
+  VARVE_ASSIGN_OR_RETURN(const auto record, FindLeased(store, manifest, Leased::kLayersAndIndex, session));
   if (!record) return Error(Code::kNotFound, "image " + manifest.ToString() + ": is not stored");
   VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromBytes(AsBytes(record->chain_id())));
   VARVE_ASSIGN_OR_RETURN(const MappedImage image, store.index_files().OpenImage(ChainId{chain}));

@@ -68,23 +68,11 @@ Result<MappedImage> IndexFiles::MapImage(const ChainId& chain_id) const {
   return MappedImage{std::move(file), index};
 }
 
-// The collector may move the record to another pack between its look-up and its reading: then it is looked up again.
-template <class Record>
-Result<Bytes> IndexFiles::ReadIndex(Column column, const Digest& name, const std::string& what) const {
-  const std::string noun = what + " " + name.ToString();
-  for (std::string last;;) {
-    VARVE_ASSIGN_OR_RETURN(const auto record, GetRecord<Record>(database_, column, KeyOf(name)));
-    if (!record) return Error(Code::kNotFound, noun + ": not stored");
-    auto bytes = ReadParts(record->index()).In(noun);
-    if (bytes.ok() || record->SerializeAsString() == last) return bytes;
-    last = record->SerializeAsString();
-  }
-}
-
 Result<MappedLayer> IndexFiles::OpenLayer(const Digest& diff_id) {
   auto mapped = MapLayer(diff_id);
   if (mapped.ok()) return mapped;
-  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadIndex<store::Layer>(Column::kLayer, diff_id, "layer index"));
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadPartsOf<store::Layer>(Column::kLayer, diff_id, "layer index",
+                                                                      std::mem_fn(&store::Layer::index)));
   LogWarning("{}; writing it anew from the packs", mapped.error().message());
   VARVE_RETURN_IF_ERROR(WriteFile(paths_.layer_index(diff_id.hex()), bytes));
   return MapLayer(diff_id);
@@ -93,7 +81,8 @@ Result<MappedLayer> IndexFiles::OpenLayer(const Digest& diff_id) {
 Result<MappedImage> IndexFiles::OpenImage(const ChainId& chain_id) {
   auto mapped = MapImage(chain_id);
   if (mapped.ok()) return mapped;
-  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadIndex<store::Image>(Column::kImage, chain_id.digest, "image index"));
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadPartsOf<store::Image>(Column::kImage, chain_id.digest, "image index",
+                                                                      std::mem_fn(&store::Image::index)));
   LogWarning("{}; writing it anew from the packs", mapped.error().message());
   VARVE_RETURN_IF_ERROR(WriteFile(paths_.image_index(chain_id.hex()), bytes));
   return MapImage(chain_id);

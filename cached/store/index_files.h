@@ -81,6 +81,19 @@ class IndexFiles {
 
   // The bytes of a record, verified part by part.
   Result<Bytes> ReadParts(const store::Parts& parts) const;
+  // `parts_of` the record of `noun` that is stored under `name`. The collector may move them between the look-up of the
+  // record and their reading: then it is looked up again. kNotFound if there is no such record.
+  template <class Record, class PartsOf>
+  Result<Bytes> ReadPartsOf(Column column, const Digest& name, const std::string& noun, const PartsOf& parts_of) const {
+    for (std::string last;;) {
+      VARVE_ASSIGN_OR_RETURN(const auto record, GetRecord<Record>(database_, column, KeyOf(name)));
+      if (!record) return Error(Code::kNotFound, noun + " " + name.ToString() + ": not stored");
+      auto bytes = ReadParts(parts_of(*record)).In(noun + " " + name.ToString());
+      std::string now = record->SerializeAsString();
+      if (bytes.ok() || now == last) return bytes;
+      last = std::move(now);
+    }
+  }
 
  private:
   Status WriteFile(const std::string& path, ByteSpan bytes);
@@ -88,9 +101,6 @@ class IndexFiles {
   Status MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable);
   Result<MappedLayer> MapLayer(const Digest& diff_id) const;
   Result<MappedImage> MapImage(const ChainId& chain_id) const;
-
-  template <class Record>
-  Result<Bytes> ReadIndex(Column column, const Digest& name, const std::string& what) const;
 
   Fs& fs_;
   const RootPaths paths_;

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "cached/store/images.h"
+
 namespace varve {
 namespace {
 
@@ -16,31 +18,26 @@ struct ImageRecord {
   std::vector<Digest> diff_ids;
 };
 
-Result<std::vector<ImageRecord>> ReadImages(const Store& store) {
+// All images with their names, as of one moment, their layers leased by `session`.
+Result<std::vector<ImageRecord>> ReadImages(Store& store, LeaseTable::Session& session) {
   std::map<std::string, std::vector<std::string>> names;
-  VARVE_RETURN_IF_ERROR(
-      store.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
-        store::Ref ref;
-        if (ref.ParseFromArray(value.data(), static_cast<int>(value.size())))
-          names[ref.manifest_digest()].emplace_back(key);
-        return Ok();
-      }));
+  std::vector<Digest> manifests;
+  {
+    const auto names_lock = store.LockNames();
+    VARVE_ASSIGN_OR_RETURN(names, NamesByManifest(store));
+    VARVE_RETURN_IF_ERROR(
+        store.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view) -> Status {
+          VARVE_ASSIGN_OR_RETURN(manifests.emplace_back(), Digest::FromBytes(AsBytes(key)));
+          return Ok();
+        }));
+  }
   std::vector<ImageRecord> images;
-  VARVE_RETURN_IF_ERROR(
-      store.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
-        store::Manifest manifest;
-        if (!manifest.ParseFromArray(value.data(), static_cast<int>(value.size())))
-          return Error(Code::kDataLoss, "a manifest record does not parse");
-        ImageRecord image;
-        VARVE_ASSIGN_OR_RETURN(image.manifest, Digest::FromBytes(AsBytes(key)));
-        image.names = names[std::string(key)];
-        for (const std::string& diff_id : manifest.diff_ids()) {
-          VARVE_ASSIGN_OR_RETURN(const Digest layer, Digest::FromBytes(AsBytes(diff_id)));
-          image.diff_ids.push_back(layer);
-        }
-        images.push_back(std::move(image));
-        return Ok();
-      }));
+  for (const Digest& manifest : manifests) {
+    VARVE_ASSIGN_OR_RETURN(const auto record, FindLeased(store, manifest, Leased::kLayers, session));
+    if (!record) continue;
+    VARVE_ASSIGN_OR_RETURN(std::vector<Digest> diff_ids, DiffIdsOf(*record));
+    images.push_back({manifest, names[std::string(KeyOf(manifest))], std::move(diff_ids)});
+  }
   return images;
 }
 
@@ -116,12 +113,14 @@ Result<std::uint64_t> DiskBytes(const std::string& directory) {
 
 Result<StoreUsage> UsageOf(Store& store, UsageDetail detail) {
   StoreUsage usage;
+  LeaseTable::Session session(store.leases());
+  VARVE_ASSIGN_OR_RETURN(const std::vector<ImageRecord> records, ReadImages(store, session));
   std::unordered_map<Digest, std::uint64_t> tar_bytes;
   VARVE_RETURN_IF_ERROR(
       store.database().Scan(Column::kLayer, [&](std::string_view key, std::string_view value) -> Status {
         store::Layer layer;
         if (!layer.ParseFromArray(value.data(), static_cast<int>(value.size())))
-          return Error(Code::kDataLoss, "a layer record does not parse");
+          return Error(Code::kDataLoss, "a layer record does not parse; run: varve store rebuild-index");
         VARVE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::FromBytes(AsBytes(key)));
         tar_bytes[diff_id] = layer.tar_bytes();
         usage.layer_bytes += layer.tar_bytes();
@@ -132,7 +131,6 @@ Result<StoreUsage> UsageOf(Store& store, UsageDetail detail) {
     ++usage.chunks;
     return Ok();
   }));
-  VARVE_ASSIGN_OR_RETURN(const std::vector<ImageRecord> records, ReadImages(store));
   for (const ImageRecord& record : records) {
     StoreUsage::Image image{record.manifest, record.names, 0, 0, 0};
     for (const Digest& diff_id : record.diff_ids) image.raw_bytes += tar_bytes[diff_id];

@@ -23,23 +23,24 @@ Error NoSuchImage(std::string_view image) { return {Code::kNotFound, "No such im
 Result<FoundImage> Catalog::Load(const Digest& manifest_digest, std::string name) const {
   VARVE_ASSIGN_OR_RETURN(auto record, store_.FindManifest(manifest_digest));
   if (!record) return NoSuchImage(name.empty() ? manifest_digest.ToString() : name);
-  FoundImage found{manifest_digest, std::move(*record), {}, std::move(name)};
-  for (const std::string& diff_id : found.record.diff_ids()) {
-    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(diff_id)));
-    found.diff_ids.push_back(digest);
-  }
-  return found;
+  VARVE_ASSIGN_OR_RETURN(std::vector<Digest> diff_ids, DiffIdsOf(*record));
+  return FoundImage{manifest_digest, *std::move(record), std::move(diff_ids), std::move(name)};
 }
 
 Result<std::optional<FoundImage>> Catalog::FindByName(std::string_view image) const {
   const auto reference = Reference::Parse(image);
   if (!reference.ok()) return std::optional<FoundImage>();
   const std::string name = NameOf(*reference);
-  VARVE_ASSIGN_OR_RETURN(const auto ref, store_.FindRef(name));
-  if (ref) {
+  VARVE_ASSIGN_OR_RETURN(auto ref, store_.FindRef(name));
+  while (ref) {
     VARVE_ASSIGN_OR_RETURN(const Digest named, Digest::FromBytes(AsBytes(ref->manifest_digest())));
-    VARVE_ASSIGN_OR_RETURN(FoundImage found, Load(named, name));
-    return std::optional(std::move(found));
+    auto found = Load(named, name);
+    if (found.ok()) return std::optional(*std::move(found));
+    // A pull may have given the name to another image, and a collection taken this one.
+    VARVE_ASSIGN_OR_RETURN(auto now, store_.FindRef(name));
+    if (found.error().code() != Code::kNotFound || (now && now->manifest_digest() == ref->manifest_digest()))
+      return found.error();
+    ref = std::move(now);
   }
   const auto& digest = reference->digest;
   if (!digest) return std::optional<FoundImage>();
@@ -87,32 +88,34 @@ Result<FoundImage> Catalog::Find(std::string_view image) const {
   return by_id;
 }
 
+// The name may mean another image by the time that the first one has gone.
+Result<FoundImage> Catalog::Find(std::string_view image, Leased what, LeaseTable::Session& session) const {
+  while (true) {
+    VARVE_ASSIGN_OR_RETURN(FoundImage found, Find(image));
+    VARVE_ASSIGN_OR_RETURN(const auto record, FindLeased(store_, found.manifest_digest, what, session));
+    if (record) return found;
+  }
+}
+
 Result<std::vector<std::string>> Catalog::NamesOf(const Digest& manifest_digest) const {
-  std::vector<std::string> names;
-  VARVE_RETURN_IF_ERROR(
-      store_.database().Scan(Column::kRef, [&](std::string_view key, std::string_view value) -> Status {
-        store::Ref ref;
-        if (ref.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
-            ref.manifest_digest() == KeyOf(manifest_digest)) {
-          names.emplace_back(key);
-        }
-        return Ok();
-      }));
-  return names;
+  VARVE_ASSIGN_OR_RETURN(auto names, NamesByManifest(store_));
+  return std::move(names[std::string(KeyOf(manifest_digest))]);
 }
 
 Result<std::vector<Catalog::Row>> Catalog::List() const {
   std::vector<Row> rows;
+  const auto names_lock = store_.LockNames();
+  VARVE_ASSIGN_OR_RETURN(auto names, NamesByManifest(store_));
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
         Row row;
         VARVE_ASSIGN_OR_RETURN(row.manifest_digest, Digest::FromBytes(AsBytes(key)));
         if (!row.record.ParseFromArray(value.data(), static_cast<int>(value.size())))
-          return Error(Code::kDataLoss, "a manifest record does not parse");
-        VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(row.manifest_digest));
-        if (names.empty()) rows.push_back(row);
-        for (const std::string& name : names) {
-          row.name = name;
+          return Error(Code::kDataLoss, "a manifest record does not parse; run: varve store rebuild-index");
+        std::vector<std::string>& named = names[std::string(key)];
+        if (named.empty()) named.emplace_back();
+        for (std::string& name : named) {
+          row.name = std::move(name);
           rows.push_back(row);
         }
         return Ok();

@@ -7,7 +7,7 @@
 
 #include "cached/base/clock.h"
 #include "cached/oci/reference.h"
-#include "cached/store/store.h"
+#include "cached/store/images.h"
 
 namespace varve {
 
@@ -27,13 +27,15 @@ class Catalog {
   // By name, or by a prefix of the config's or manifest's digest (with or without "sha256:"). kNotFound: "No such
   // image: …"; kInvalidArgument if the prefix fits several images.
   Result<FoundImage> Find(std::string_view image) const;
+  // And leases what it is made of (FindLeased): it cannot be collected for as long as `session` is open.
+  Result<FoundImage> Find(std::string_view image, Leased what, LeaseTable::Session& session) const;
 
   struct Row {
     std::string name;  // canonical reference; empty: dangling
     Digest manifest_digest;
     store::Manifest record;
   };
-  // A row a name, and one for each image without; newest first.
+  // A row a name, and one for each image without; newest first. As of one moment: what follows may have gone.
   Result<std::vector<Row>> List() const;
   // Canonical references of an image, sorted.
   Result<std::vector<std::string>> NamesOf(const Digest& manifest_digest) const;

@@ -1,6 +1,6 @@
 #include "cached/transfer/pull.h"
 
-#include "cached/content/sha256.h"
+#include "cached/store/images.h"
 #include "cached/transfer/registry_fetcher.h"
 
 namespace varve {
@@ -53,7 +53,7 @@ Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTrans
       reference.digest ? reference.Repository() + "@" + reference.digest->ToString() : reference.Canonical();
   VARVE_ASSIGN_OR_RETURN(const auto before, store.FindRef(name));
   VARVE_ASSIGN_OR_RETURN(const auto known, store.FindManifest(fetched.digest));
-  auto config = known ? store.ReadParts(known->config()) : Error(Code::kNotFound, "not stored");
+  auto config = known ? ReadConfig(store, fetched.digest) : Error(Code::kNotFound, "not stored");
   if (!config.ok()) config = FetchConfig(fetcher, manifest.config, cancel);  // a damaged one comes again too
   if (!config.ok()) return config.error();
   VARVE_ASSIGN_OR_RETURN(const ImageDocuments image,

@@ -36,7 +36,7 @@ bool FrameHolds(const PackReader& pack, const Locator& locator, const Digest& ch
 }  // namespace
 
 void TinyStore::Open() {
-  auto opened = Store::Open(Fs::Real(), paths(), {});
+  auto opened = Store::Open(fs_, paths(), {});
   if (!opened.ok()) FAIL() << opened.error().message();
   store_ = std::move(opened).value();
 }

@@ -12,12 +12,12 @@
 
 namespace varve {
 
-// A store on a real file system, filled with layers that are made of a few files.
+// A store on a real file system, or what stands before it, filled with layers that are made of a few files.
 class TinyStore {
  public:
   using Files = std::map<std::string, std::string>;  // name → content
 
-  TinyStore() { Open(); }
+  explicit TinyStore(Fs& fs = Fs::Real()) : fs_(fs) { Open(); }
   Store& operator*() { return *store_; }
   Store* operator->() { return store_.get(); }
   RootPaths paths() const { return {directory_ / "root", directory_ / "run"}; }
@@ -44,8 +44,9 @@ class TinyStore {
 
  private:
   struct Unopened {};
-  explicit TinyStore(Unopened) {}
+  explicit TinyStore(Unopened) : fs_(Fs::Real()) {}
 
+  Fs& fs_;
   const TempDir directory_;
   std::unique_ptr<Store> store_;
 };
