@@ -144,6 +144,13 @@ Result<UniqueFd> Session::ImageRoot(const ChainId& chain_id) {
   return RequestMount(paths_.socket("fuse"), chain_id);
 }
 
+Result<UniqueFd> Session::ImageRoot(DaemonClient& daemon, const v1::ImageDetail& image) {
+  VARVE_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromHexText(image.chain_id()));
+  auto root = ImageRoot(ChainId{chain_id});  // which varve-fuse does not give up while it is open
+  daemon.EndLease(image).IgnoreError("it ends by itself");
+  return root;
+}
+
 Status Session::AwaitEnd(const std::string& process, pid_t pid) const {
   const auto deadline = std::chrono::steady_clock::now() + kStopTimeout;
   while (Lives(process)) {

@@ -22,8 +22,9 @@ class Session {
   // A client of the daemon of this version, started if need be. kFailedPrecondition if one of another version runs.
   // Mounts of the caller whose varve-fuse has died are mounted anew.
   Result<DaemonClient> Daemon();
-  // The detached, read-only root of an image, from varve-fuse, started if need be.
-  Result<UniqueFd> ImageRoot(const ChainId& chain_id);
+  // The detached, read-only root of an image that `daemon` was asked for in order to use it, from varve-fuse, started
+  // if need be.
+  Result<UniqueFd> ImageRoot(DaemonClient& daemon, const v1::ImageDetail& image);
 
   // True while the process ("cached" or "fuse") lives.
   bool Lives(const std::string& process) const;
@@ -33,6 +34,7 @@ class Session {
   Result<int> RunCached(const std::vector<std::string>& arguments) const;
 
  private:
+  Result<UniqueFd> ImageRoot(const ChainId& chain_id);
   Status Start(const std::string& process);
   void WarnOfOrphans() const;
   Status Spawn(const std::string& process) const;

@@ -103,6 +103,13 @@ Result<v1::ImageDetail> DaemonClient::InspectImage(const std::string& image, Pur
   return Call(*stubs_->images, &v1::Images::Stub::Inspect, request);
 }
 
+Status DaemonClient::EndLease(const v1::ImageDetail& image) {
+  v1::EndLeaseRequest request;
+  request.set_lease(image.lease());
+  VARVE_RETURN_IF_ERROR(Call(*stubs_->images, &v1::Images::Stub::EndLease, request));
+  return Ok();
+}
+
 Status DaemonClient::TagImage(const std::string& image, const std::string& reference) {
   v1::TagRequest request;
   request.set_image(image);

@@ -30,9 +30,10 @@ class DaemonClient {
   Status Load(const v1::LoadRequest::Start& start, const SendBlob& send_blob, const OnPullEvent& on_event);
 
   Result<v1::ListImagesReply> ListImages();
-  // kUse: to mount or run it, which is remembered.
+  // kUse: to mount or run it, which is remembered; and nothing of it is collected until EndLease, or for a minute.
   enum class Purpose { kLook, kUse };
   Result<v1::ImageDetail> InspectImage(const std::string& image, Purpose purpose);
+  Status EndLease(const v1::ImageDetail& image);
   Status TagImage(const std::string& image, const std::string& reference);
   Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
 

@@ -101,7 +101,7 @@ grpc::Status ImagesService::Load(grpc::ServerContext* context,
                                  grpc::ServerReaderWriter<v1::PullEvent, v1::LoadRequest>* stream) {
   v1::LoadRequest first;
   if (!stream->Read(&first) || !first.has_start())
-    return {grpc::StatusCode::INVALID_ARGUMENT, "load: the client sent no manifest"};
+    return ToGrpc(Error(Code::kInvalidArgument, "load: the client sent no manifest"));
   const v1::LoadRequest::Start& start = first.start();
   std::optional<std::string> name;
   if (!start.reference().empty()) {
@@ -177,13 +177,14 @@ Result<v1::ListImagesReply::Image> ImagesService::Describe(const Catalog::Row& r
   return image;
 }
 
-Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t layers) {
+Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t layers, LeaseTable::Session& session) {
   if (layers > found.diff_ids.size()) {
     return Error(Code::kNotFound,
                  "the image has " + std::to_string(found.diff_ids.size()) + " layers, not " + std::to_string(layers));
   }
   const auto wanted = std::span(found.diff_ids).first(layers == 0 ? found.diff_ids.size() : layers);
   const ChainId chain_id = ChainIdOf(wanted);
+  static_cast<void>(session.Touch(chain_id.digest));  // EnsureImage looks by itself what is there
   const auto writer = store_.OpenWriter();
   VARVE_RETURN_IF_ERROR(store_.EnsureImage(*writer, wanted, chain_id));
   return chain_id;
@@ -192,12 +193,12 @@ Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t
 grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImageRequest* request,
                                     v1::ImageDetail* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto split, SplitLayer(request->image()));
-  LeaseTable::Session session(store_.leases());
-  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(split.first, Leased::kLayersAndIndex, session));
+  auto session = std::make_unique<LeaseTable::Session>(store_.leases());
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage found, catalog_.Find(split.first, Leased::kLayersAndIndex, *session));
   VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes manifest, ReadManifest(store_, found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes config, ReadConfig(store_, found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto names, catalog_.NamesOf(found.manifest_digest));
-  VARVE_GRPC_ASSIGN_OR_RETURN(const ChainId chain_id, PrepareImage(found, split.second));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const ChainId chain_id, PrepareImage(found, split.second, *session));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t size, TarBytes(found.diff_ids, reply));
   reply->set_size_bytes(size);
   reply->set_manifest_digest(found.manifest_digest.ToString());
@@ -215,7 +216,14 @@ grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImage
     const auto& known = reply->repo_digests();
     if (std::find(known.begin(), known.end(), repo_digest) == known.end()) reply->add_repo_digests(repo_digest);
   }
-  if (request->to_use()) VARVE_GRPC_RETURN_IF_ERROR(catalog_.Touch(found.manifest_digest));
+  if (!request->to_use()) return grpc::Status::OK;
+  VARVE_GRPC_RETURN_IF_ERROR(catalog_.Touch(found.manifest_digest));
+  reply->set_lease(leases_.Grant(std::move(session)));
+  return grpc::Status::OK;
+}
+
+grpc::Status ImagesService::EndLease(grpc::ServerContext*, const v1::EndLeaseRequest* request, v1::EndLeaseReply*) {
+  leases_.End(request->lease());
   return grpc::Status::OK;
 }
 

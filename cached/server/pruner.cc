@@ -20,6 +20,7 @@ Result<std::vector<ChainId>> Pruner::Candidates(CollectOptions::Images images) c
 
 Result<CollectOutcome> Pruner::Run(CollectOptions options) {
   const std::lock_guard<std::mutex> one_at_a_time(collecting_);
+  leases_.EndOverdue();
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(options.images));
   VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
   options.close_packs = [this](std::span<const PackId> packs) { ClosePacks(packs); };

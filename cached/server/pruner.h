@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cached/server/driver_sessions.h"
+#include "cached/server/use_leases.h"
 #include "cached/store/collector.h"
 #include "cached/transfer/catalog.h"
 
@@ -14,7 +15,8 @@ namespace varve {
 // the driver close the packs that go. One at a time; thread-safe. Everything must outlive it.
 class Pruner {
  public:
-  Pruner(Store& store, Catalog& catalog, DriverSessions& driver) : store_(store), catalog_(catalog), driver_(driver) {}
+  Pruner(Store& store, Catalog& catalog, DriverSessions& driver, UseLeases& leases)
+      : store_(store), catalog_(catalog), driver_(driver), leases_(leases) {}
 
   // `options` without `in_use` and `close_packs`, which are the driver's to say.
   Result<CollectOutcome> Run(CollectOptions options);
@@ -29,6 +31,7 @@ class Pruner {
   Store& store_;
   Catalog& catalog_;
   DriverSessions& driver_;
+  UseLeases& leases_;
   std::mutex collecting_;  // held for a whole collection, which is I/O: not a Mutex of ours
 };
 

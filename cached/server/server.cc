@@ -48,9 +48,10 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   ImageInstaller installer(*store, gate, Clock::Real(), options.install);
   Catalog catalog(*store, Clock::Real());
   DriverSessions driver(*store);
-  Pruner pruner(*store, catalog, driver);
+  UseLeases leases(Clock::Real());
+  Pruner pruner(*store, catalog, driver, leases);
   Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
-  ImagesService images(*store, catalog, installer, transport,
+  ImagesService images(*store, catalog, installer, transport, leases,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
   StoreService store_service(*store, catalog, pruner, installer, transport);
   SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });

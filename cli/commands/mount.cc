@@ -20,7 +20,7 @@ Result<int> RunMount(Session& session, const MountOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kUse));
   VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(image.chain_id()));
   const ChainId chain_id{chain};
-  VARVE_ASSIGN_OR_RETURN(const UniqueFd root, session.ImageRoot(chain_id));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd root, session.ImageRoot(daemon, image));
   const SetuidFiles setuid_files = options.suid ? SetuidFiles::kHonoured : SetuidFiles::kIgnored;
   if (options.writable) {
     VARVE_RETURN_IF_ERROR(

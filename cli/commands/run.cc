@@ -42,8 +42,7 @@ Result<int> RunRun(Session& session, const RunCommandOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail detail, ImageFor(daemon, options, image));
   RunImage run_image;
   VARVE_ASSIGN_OR_RETURN(run_image.config, ParseImageConfig(AsBytes(detail.config())));
-  VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(detail.chain_id()));
-  VARVE_ASSIGN_OR_RETURN(run_image.root, session.ImageRoot(ChainId{chain}));
+  VARVE_ASSIGN_OR_RETURN(run_image.root, session.ImageRoot(daemon, detail));
   RunOptions run = options.run;
   run.args.assign(options.rest.begin() + 1, options.rest.end());
   if (options.has_entrypoint) run.entrypoint = options.entrypoint;

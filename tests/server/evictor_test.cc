@@ -52,7 +52,8 @@ class EvictorTest : public ::testing::Test {
   TinyStore store_;
   Catalog catalog_{*store_, clock_};
   DriverSessions driver_{*store_};
-  Pruner pruner_{*store_, catalog_, driver_};
+  UseLeases leases_{clock_};
+  Pruner pruner_{*store_, catalog_, driver_, leases_};
   Evictor evictor_{*store_, pruner_, kLimit};
   std::vector<Digest> layers_;
 };

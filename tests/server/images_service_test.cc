@@ -1,18 +1,10 @@
-#include "cached/server/images_service.h"
-
 #include <gmock/gmock.h>
-#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include <latch>
 
-#include "cached/client/channel.h"
-#include "cached/client/daemon_client.h"
-#include "cached/content/sha256.h"
 #include "tests/ingest/tar_support.h"
-#include "tests/store/store_fixture.h"
-#include "tests/support/temp_dir.h"
-#include "tests/transfer/fake_registry.h"
+#include "tests/server/served_node.h"
 
 namespace varve {
 namespace {
@@ -25,21 +17,8 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-std::string FileTar(std::string_view name, const std::string& content) {
-  return std::string(AsText(Join({HeaderBlock(name).Size(content.size()).bytes(), Padded(content), EndBlocks()})));
-}
-
-// The service over a real store, on a unix socket; the registry is in memory.
 class ImagesServiceTest : public testing::Test {
  protected:
-  ImagesServiceTest() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("unix:" + socket_, grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-  }
-  ~ImagesServiceTest() override { server_->Shutdown(); }
-
   static v1::PullRequest Request() {
     v1::PullRequest request;
     request.set_reference(std::string(FakeRegistry::kReference));
@@ -48,7 +27,7 @@ class ImagesServiceTest : public testing::Test {
   }
   Status Pull() {
     events_.clear();
-    return client_.Pull(Request(), [&](const v1::PullEvent& event) { events_.push_back(event); });
+    return node_.client.Pull(Request(), [&](const v1::PullEvent& event) { events_.push_back(event); });
   }
   // Sends `bytes` for whatever blob is asked for.
   Status Load(const FakeImage& image, const std::string& bytes) {
@@ -56,40 +35,34 @@ class ImagesServiceTest : public testing::Test {
     start.set_reference("mine:1");
     start.set_manifest(image.manifest);
     start.set_config(image.config);
-    return client_.Load(
+    return node_.client.Load(
         start, [&](const std::string&, const DaemonClient::Send& send) { return send(AsBytes(bytes)); },
         [&](const v1::PullEvent& event) { events_.push_back(event); });
   }
   Result<v1::ImageDetail> Inspect(const std::string& image) {
-    return client_.InspectImage(image, DaemonClient::Purpose::kLook);
+    return node_.client.InspectImage(image, DaemonClient::Purpose::kLook);
+  }
+  bool IsDescribed(const std::string& chain_id) {
+    v1::DescribeRequest request;
+    request.set_chain_id(chain_id);
+    v1::DescribeReply reply;
+    return node_.driver.Describe(nullptr, &request, &reply).ok();
   }
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    const auto listed = client_.ListImages();
+    const auto listed = node_.client.ListImages();
     EXPECT_TRUE(listed.ok());
     for (const auto& image : listed->images()) names.push_back(image.repository() + ":" + image.tag());
     return names;
   }
 
-  const TempDir directory_;
-  const std::string socket_ = directory_ / "cached.sock";
-  TinyStore store_;
-  ManualClock clock_;
-  LayerGate gate_;
-  FakeRegistry registry_;
-  ImageInstaller installer_{*store_, gate_, clock_, {}};
-  Catalog catalog_{*store_, clock_};
-  std::vector<Digest> stored_;  // what the service said to its owner
-  ImagesService service_{*store_, catalog_, installer_, registry_,
-                         [this](const Digest& manifest) { stored_.push_back(manifest); }};
-  std::unique_ptr<grpc::Server> server_;
-  DaemonClient client_{socket_};
+  ServedNode node_;
   std::vector<v1::PullEvent> events_;
-  const FakeImage image_ = FakeImage::Of({FileTar("one", Noise(1, 100'000)), FileTar("two", Noise(2, 1'000))});
+  const FakeImage image_ = FakeImage::Of({TarOf({{"one", Noise(1, 100'000)}}), TarOf({{"two", Noise(2, 1'000)}})});
 };
 
 TEST_F(ImagesServiceTest, APullTellsOfEachLayerAndEndsWithWhatItBrought) {
-  registry_.Publish(image_);
+  node_.registry.Publish(image_);
   const Status pulled = Pull();
   ASSERT_TRUE(pulled.ok()) << pulled.error().message();
   ASSERT_THAT(events_, testing::Not(IsEmpty()));
@@ -105,7 +78,7 @@ TEST_F(ImagesServiceTest, APullTellsOfEachLayerAndEndsWithWhatItBrought) {
     EXPECT_EQ(layer.done_bytes(), layer.total_bytes()) << digest;
   }
   EXPECT_THAT(Names(), testing::ElementsAre("registry.example/team/app:1"));
-  EXPECT_THAT(stored_, testing::ElementsAre(image_.manifest_digest()));
+  EXPECT_THAT(node_.stored, testing::ElementsAre(image_.manifest_digest()));
   ASSERT_TRUE(Pull().ok());
   EXPECT_TRUE(events_.back().done().up_to_date());
 }
@@ -114,8 +87,8 @@ TEST_F(ImagesServiceTest, AFailedPullHasItsCodeAndNamesTheImage) {
   const Status pulled = Pull();
   EXPECT_EQ(pulled.error().code(), Code::kNotFound);
   EXPECT_THAT(pulled.error().message(), StartsWith("pull registry.example/team/app:1: "));
-  registry_.Publish(image_);
-  registry_["blobs/" + image_.blob(0)].body[50'000] ^= 1;
+  node_.registry.Publish(image_);
+  node_.registry["blobs/" + image_.blob(0)].body[50'000] ^= 1;
   EXPECT_EQ(Pull().error().code(), Code::kDataLoss);
   EXPECT_THAT(Names(), IsEmpty());
 }
@@ -124,7 +97,7 @@ TEST_F(ImagesServiceTest, AMessageThatIsTooLongForAReplyKeepsItsBeginningAndItsE
   std::string path;
   for (int depth = 0; depth < 2000; ++depth) path += "dd/";
   const std::string records = PaxRecord("path", path + "file");
-  registry_.Publish(FakeImage::Of(
+  node_.registry.Publish(FakeImage::Of(
       {std::string(AsText(Join({PaxHeader(records), HeaderBlock("short").Size(0).bytes(), EndBlocks()})))}));
   const Status pulled = Pull();
   ASSERT_FALSE(pulled.ok());
@@ -133,16 +106,16 @@ TEST_F(ImagesServiceTest, AMessageThatIsTooLongForAReplyKeepsItsBeginningAndItsE
 }
 
 TEST_F(ImagesServiceTest, AClientThatGoesAwayEndsItsPull) {
-  registry_.Publish(image_);
+  node_.registry.Publish(image_);
   std::latch fetching(1);
   std::latch ended(1);
-  registry_["blobs/" + image_.blob(0)].before_end = [&](const CancelToken& cancel) {
+  node_.registry["blobs/" + image_.blob(0)].before_end = [&](const CancelToken& cancel) {
     fetching.count_down();
     while (!cancel.cancelled()) std::this_thread::yield();
     ended.count_down();
     return cancel.Check();
   };
-  const auto stub = v1::Images::NewStub(ConnectUnix(socket_));
+  const auto stub = v1::Images::NewStub(ConnectUnix(node_.socket));
   grpc::ClientContext context;
   const auto reader = stub->Pull(&context, Request());
   fetching.wait();
@@ -152,12 +125,12 @@ TEST_F(ImagesServiceTest, AClientThatGoesAwayEndsItsPull) {
   while (reader->Read(&event)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  server_->Shutdown();  // waits for the pull
-  EXPECT_THAT(catalog_.List().value(), IsEmpty());
+  node_.server->Shutdown();  // waits for the pull
+  EXPECT_THAT(node_.catalog.List().value(), IsEmpty());
 }
 
 TEST_F(ImagesServiceTest, WhatAClientSendsIsLoadedAndOnlyWhatIsMissingIsAskedFor) {
-  const FakeImage image = FakeImage::Of({FileTar("one", "1")});
+  const FakeImage image = FakeImage::Of({TarOf({{"one", "1"}})});
   const Status loaded = Load(image, image.layers[0]);
   ASSERT_TRUE(loaded.ok()) << loaded.error().message();
   EXPECT_THAT(Names(), testing::ElementsAre("mine:1"));
@@ -166,17 +139,17 @@ TEST_F(ImagesServiceTest, WhatAClientSendsIsLoadedAndOnlyWhatIsMissingIsAskedFor
 }
 
 TEST_F(ImagesServiceTest, OtherBytesThanPromisedAreNotLoaded) {
-  const FakeImage image = FakeImage::Of({FileTar("one", "1")});
-  const Status loaded = Load(image, FileTar("one", "2"));
+  const FakeImage image = FakeImage::Of({TarOf({{"one", "1"}})});
+  const Status loaded = Load(image, TarOf({{"one", "2"}}));
   EXPECT_EQ(loaded.error().code(), Code::kDataLoss);
   EXPECT_THAT(loaded.error().message(), HasSubstr(image.blob(0)));
   EXPECT_THAT(Names(), IsEmpty());
 }
 
 TEST_F(ImagesServiceTest, AnImageIsShownWithAllItsNamesAndAsOfALayer) {
-  registry_.Publish(image_);
+  node_.registry.Publish(image_);
   ASSERT_TRUE(Pull().ok());
-  ASSERT_TRUE(client_.TagImage(std::string(FakeRegistry::kReference), "mine").ok());
+  ASSERT_TRUE(node_.client.TagImage(std::string(FakeRegistry::kReference), "mine").ok());
   const auto whole = Inspect("mine");
   ASSERT_TRUE(whole.ok()) << whole.error().message();
   EXPECT_EQ(whole->manifest(), image_.manifest);
@@ -187,6 +160,51 @@ TEST_F(ImagesServiceTest, AnImageIsShownWithAllItsNamesAndAsOfALayer) {
   EXPECT_EQ(lowest->chain_id(), image_.diff_ids[0].hex());
   EXPECT_EQ(Inspect("mine@layer:3").error().code(), Code::kNotFound);
   EXPECT_EQ(Inspect("mine@layer:0").error().code(), Code::kInvalidArgument);
+}
+
+// rmi and prune between the moment that `run` asks for an image and the moment that varve-fuse asks for it.
+TEST_F(ImagesServiceTest, AnImageThatACommandIsAboutToUseOutlivesItsRemoval) {
+  for (const char* name : {"mine:1", "mine:1@layer:1"}) {
+    const FakeImage image = node_.Install("mine:1", {{"one", Noise(1, 100'000)}});
+    const auto used = node_.client.InspectImage(name, DaemonClient::Purpose::kUse);
+    ASSERT_TRUE(used.ok()) << used.error().message();
+    v1::RemoveImageRequest removal;
+    removal.set_image("mine:1");
+    ASSERT_TRUE(node_.client.RemoveImage(removal).ok());
+    node_.PruneAll();
+    EXPECT_TRUE(IsDescribed(used->chain_id())) << name;
+    node_.store.ExpectReadsWhole(image.diff_ids[0]);
+    ASSERT_TRUE(node_.client.EndLease(*used).ok());
+    node_.PruneAll();
+    EXPECT_FALSE(IsDescribed(used->chain_id())) << name;
+    EXPECT_FALSE(node_.store->FindLayer(image.diff_ids[0]).value()) << name;
+  }
+}
+
+TEST_F(ImagesServiceTest, ALeaseWhoseCommandWasKilledEndsByItself) {
+  node_.Install("mine:1", {{"one", "1"}});
+  const auto used = node_.client.InspectImage("mine:1", DaemonClient::Purpose::kUse);
+  ASSERT_TRUE(used.ok()) << used.error().message();
+  node_.clock.Advance(UseLeases::kTermMax - std::chrono::seconds(1));
+  EXPECT_THAT(node_.PruneAll().deleted, IsEmpty());
+  node_.clock.Advance(std::chrono::seconds(1));
+  EXPECT_THAT(node_.PruneAll().deleted, SizeIs(1));
+}
+
+TEST_F(ImagesServiceTest, LookingAtAnImageDoesNotKeepIt) {
+  node_.Install("mine:1", {{"one", "1"}});
+  EXPECT_EQ(Inspect("mine:1")->lease(), 0u);
+  EXPECT_THAT(node_.PruneAll().deleted, SizeIs(1));
+}
+
+TEST_F(ImagesServiceTest, LeasesAreBoundedAndTheOldestEnds) {
+  node_.Install("mine:1", {{"one", "1"}});
+  ASSERT_TRUE(node_.client.InspectImage("mine:1", DaemonClient::Purpose::kUse).ok());
+  for (std::size_t i = 1; i < UseLeases::kLeasesMax; ++i)
+    node_.leases.Grant(std::make_unique<LeaseTable::Session>(node_.store->leases()));
+  EXPECT_THAT(node_.PruneAll().deleted, IsEmpty());
+  node_.leases.Grant(std::make_unique<LeaseTable::Session>(node_.store->leases()));
+  EXPECT_THAT(node_.PruneAll().deleted, SizeIs(1));
 }
 
 TEST(DaemonClientTest, ADaemonThatIsNotThereIsToldFromAnErrorOfADaemon) {

@@ -4,12 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cached/server/images_service.h"
-#include "cached/server/store_service.h"
-#include "tests/ingest/tar_support.h"
-#include "tests/store/store_fixture.h"
+#include "tests/server/served_node.h"
 #include "tests/support/interposed_fs.h"
-#include "tests/transfer/fake_registry.h"
 
 namespace varve {
 namespace {
@@ -19,45 +15,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-// The layers of an image, from memory.
-class MemoryFetcher final : public BlobFetcher {
- public:
-  explicit MemoryFetcher(const FakeImage& image) : image_(image) {}
-  Status Fetch(const Descriptor& blob, const Sink& sink, const CancelToken&) override {
-    for (std::size_t i = 0; i < image_.layers.size(); ++i) {
-      if (image_.blob(i) == blob.digest.ToString()) return sink(AsBytes(image_.layers[i]));
-    }
-    return Error(Code::kNotFound, blob.digest.ToString());
-  }
-
- private:
-  const FakeImage& image_;
-};
-
-std::string TarOf(const TinyStore::Files& files) {
-  std::vector<Bytes> pieces;
-  for (const auto& [name, content] : files) {
-    pieces.push_back(HeaderBlock(name).Size(content.size()).bytes());
-    pieces.push_back(Padded(content));
-  }
-  pieces.push_back(EndBlocks());
-  return std::string(AsText(Join(pieces)));
-}
-
-// What a node has behind its socket, with two images that share a file: "kept:1" stays, "gone:1" is removed.
-struct Node {
-  explicit Node(Fs& fs) : store(fs) {
+// "kept:1" stays, "gone:1", which has a file in common with it, is removed.
+struct Node : ServedNode {
+  explicit Node(Fs& fs) : ServedNode(fs) {
     Install("gone:1", {{"own", Noise(1, 90'000)}, {"shared", Noise(3, 70'000)}});
     Install("kept:1", {{"own", Noise(2, 30'000)}, {"shared", Noise(3, 70'000)}});
-  }
-  void Install(const std::string& name, const TinyStore::Files& files) {
-    const FakeImage image = FakeImage::Of({TarOf(files)});
-    MemoryFetcher fetcher(image);
-    const auto documents = ImageDocuments::Parse(ToBytes(image.manifest), "", ToBytes(image.config));
-    ASSERT_TRUE(documents.ok()) << documents.error().message();
-    const Status installed = installer.Install(
-        *documents, Reference::Parse(name)->Canonical(), "", fetcher, [](const LayerProgress&) {}, CancelToken());
-    ASSERT_TRUE(installed.ok()) << installed.error().message();
   }
   void RemoveAndPrune() {
     ASSERT_TRUE(catalog.Remove("gone:1", Catalog::Force::kNo).ok());
@@ -67,17 +29,6 @@ struct Node {
     ASSERT_TRUE(pruned.ok()) << pruned.error().message();
     ASSERT_GE(pruned->packs_dropped, 1u);
   }
-
-  TinyStore store;
-  ManualClock clock;
-  LayerGate gate;
-  FakeRegistry registry;
-  ImageInstaller installer{*store, gate, clock, {}};
-  Catalog catalog{*store, clock};
-  DriverSessions driver{*store};
-  Pruner pruner{*store, catalog, driver};
-  ImagesService images{*store, catalog, installer, registry, [](const Digest&) {}};
-  StoreService service{*store, catalog, pruner, installer, registry};
 };
 
 // Calls `ask` with a node whose "gone:1" is removed and pruned before the n-th file is opened, for every n.
@@ -138,7 +89,7 @@ TEST(PruneBesideTest, UsageIsToldOfAllImagesThatStay) {
     v1::UsageRequest request;
     request.set_per_image(true);
     v1::UsageReply reply;
-    const grpc::Status told = node.service.Usage(nullptr, &request, &reply);
+    const grpc::Status told = node.storage.Usage(nullptr, &request, &reply);
     ASSERT_TRUE(told.ok()) << told.error_message();
     EXPECT_THAT(reply.images(), AnyOf(1u, 2u));
     for (const auto& image : reply.per_image()) EXPECT_GT(image.raw_bytes(), 100'000u) << image.name();
@@ -152,7 +103,7 @@ TEST(PruneBesideTest, AFileIsExplainedWholeOrNotFound) {
       request.set_image(image);
       request.set_path("shared");
       v1::ExplainReply reply;
-      const grpc::Status explained = node.service.Explain(nullptr, &request, &reply);
+      const grpc::Status explained = node.storage.Explain(nullptr, &request, &reply);
       ExpectWhole(image, explained);
       EXPECT_EQ(reply.size_bytes(), explained.ok() ? 70'000u : 0u);
     });
@@ -165,7 +116,7 @@ TEST(PruneBesideTest, WaysOfDeduplicationAreComparedWholeOrNotFound) {
       v1::BenchDedupRequest request;
       request.add_images(image);
       v1::BenchDedupReply reply;
-      const grpc::Status compared = node.service.BenchDedup(nullptr, &request, &reply);
+      const grpc::Status compared = node.storage.BenchDedup(nullptr, &request, &reply);
       ExpectWhole(image, compared);
       EXPECT_EQ(reply.fastcdc_bytes(), !compared.ok() ? 0u : image == "kept:1" ? 100'000u : 160'000u);
     });
