@@ -30,7 +30,7 @@ grpc::Status DriverSessions::Describe(grpc::ServerContext*, const v1::DescribeRe
   LeaseTable::Session session(store_.leases());
   const bool alive = session.Touch(digest);
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto record, store_.FindImage(chain_id));
-  if (!record || !alive) return {grpc::StatusCode::NOT_FOUND, "image index " + chain_id.hex() + ": is not stored"};
+  if (!record || !alive) return ToGrpc(Error(Code::kNotFound, "image index " + chain_id.hex() + ": is not stored"));
   VARVE_GRPC_RETURN_IF_ERROR(Pin(chain_id));
   VARVE_GRPC_ASSIGN_OR_RETURN(const MappedImage image, store_.index_files().OpenImage(chain_id));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint32_t slot, store_.SlotOf(chain_id));
@@ -59,6 +59,7 @@ grpc::Status DriverSessions::Attend(grpc::ServerContext*, Stream* stream) {
   {
     MutexLock lock(mutex_);
     stream_ = stream;
+    answered_.NotifyAll();  // whoever waits for an answer of the driver before gets none
   }
   LogInfo("the driver attends");
   v1::DriverEvent event;
@@ -73,6 +74,7 @@ grpc::Status DriverSessions::Attend(grpc::ServerContext*, Stream* stream) {
       TakeAnswer(std::move(event));
     }
   }
+  MutexLock write_lock(write_mutex_);  // whoever writes to the stream now does so for the last time
   MutexLock lock(mutex_);
   if (stream_ == stream) stream_ = nullptr;
   answered_.NotifyAll();
@@ -89,9 +91,9 @@ void DriverSessions::TakeAnswer(v1::DriverEvent event) {
 
 std::optional<v1::DriverEvent> DriverSessions::Ask(v1::DriverCommand command, std::chrono::milliseconds timeout) {
   std::uint64_t request;
+  Stream* stream;
   {
     MutexLock write_lock(write_mutex_);
-    Stream* stream;
     {
       MutexLock lock(mutex_);
       request = next_request_++;
@@ -105,7 +107,7 @@ std::optional<v1::DriverEvent> DriverSessions::Ask(v1::DriverCommand command, st
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   MutexLock lock(mutex_);
-  while (!answers_.contains(request) && stream_ != nullptr && std::chrono::steady_clock::now() < deadline) {
+  while (!answers_.contains(request) && stream_ == stream && std::chrono::steady_clock::now() < deadline) {
     answered_.WaitFor(lock, deadline - std::chrono::steady_clock::now());
   }
   asked_.erase(request);
