@@ -29,6 +29,7 @@ class Verification {
     VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(store_.database()));
     for (const auto& [pack, bytes] : durable) progress_.total_bytes += bytes;
     for (const auto& [pack, bytes] : durable) VARVE_RETURN_IF_ERROR(CheckPack(pack, bytes));
+    VARVE_RETURN_IF_ERROR(report_(progress_));
     VARVE_RETURN_IF_ERROR(CheckPlacements());
     VARVE_RETURN_IF_ERROR(CheckRecords());
     VARVE_RETURN_IF_ERROR(CheckLayers());

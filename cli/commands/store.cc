@@ -57,9 +57,7 @@ Result<int> RunVerify(Session& session, const VerifyOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   if (options.repair) return RunRepair(daemon, options);
   std::uint64_t problems = 0;
-  std::uint64_t frames = 0;
   VARVE_RETURN_IF_ERROR(daemon.Verify({}, [&](const v1::VerifyEvent& event) {
-    frames = event.frames() != 0 ? event.frames() : frames;
     if (event.problem().empty()) return;
     ++problems;
     fmt::print(stderr, "{}\n", event.problem());
