@@ -3,11 +3,13 @@
 the right bytes, never wrong ones."""
 
 import errno
+import gzip
 import os
 import random
 import unittest
 
 import images
+import registry
 from node import NodeTest
 
 NOISE = random.Random(1)  # the same chunks in each run
@@ -23,12 +25,14 @@ def flip(path, offset):
         file.write(bytes([byte ^ 0x40]))
 
 
-class DamageTest(NodeTest):
+class DamagedNodeTest(NodeTest):
+    """A node with one image, whose digest is `image`."""
+
     def setUp(self):
         super().setUp()
         made = images.image(LAYER)
-        self.node.varve("pull", images.write_layout(made, self.node.directory / "layout"))
         self.image = images.digest_of(made.manifest)
+        self.pull(made)
         self.place = self.node.make_directory("mnt")
 
     def mount(self):
@@ -53,6 +57,11 @@ class DamageTest(NodeTest):
         """Where the chunks of a file lie: pack, offset, bytes."""
         rows = [row.split() for row in self.node.varve("explain", self.image, name).splitlines()[2:]]
         return [(self.node.root / "packs" / f"{row[3]}.pack", int(row[4]), int(row[5])) for row in rows]
+
+
+class DamageTest(DamagedNodeTest):
+    def pull(self, made):
+        self.node.varve("pull", images.write_layout(made, self.node.directory / "layout"))
 
     def test_a_flipped_byte_in_a_pack_is_refused_there_and_named(self):
         pack, offset, _ = self.frames_of("f3")[0]
@@ -115,6 +124,70 @@ class DamageTest(NodeTest):
             (self.place / "f1").stat()
         self.assertIn(index.stem, self.node.log("fuse"))
         self.assertIn("mounted anew", self.node.run("varve", "images").stderr)
+        self.assertEqual(self.read_all(), set())
+
+
+class RepairTest(DamagedNodeTest):
+    def pull(self, made):
+        self.registry = registry.Registry()
+        self.addCleanup(self.registry.close)
+        self.made = made
+        self.blob, = made.layers
+        self.reference = self.registry.publish("test/image", made)
+        self.node.varve("pull", self.reference)
+
+    def damage(self, *names):
+        for name in names:
+            pack, offset, size = self.frames_of(name)[0]
+            flip(pack, offset + size // 2)
+
+    def repair(self):
+        return self.node.run("varve", "store", "verify", "--repair-from-registry")
+
+    def test_verify_names_what_is_damaged_and_a_repair_makes_the_tree_equal_again(self):
+        self.damage("f1", "f4")
+        said = self.node.run("varve", "store", "verify")
+        self.assertEqual(said.returncode, 1)
+        self.assertIn(images.digest_of(LAYER), said.stderr)
+        self.assertIn("test/image", said.stderr)
+        self.mount()
+        self.assertEqual(self.read_all(), {"f1", "f4"})
+        repaired = self.repair()
+        self.assertEqual(repaired.returncode, 0, repaired.stderr)
+        self.assertIn(f"layer {images.digest_of(LAYER)}: repaired: fetched again from {self.registry.host}/test/image",
+                      repaired.stdout)
+        self.assertEqual(self.read_all(), set())  # on the mount that had refused them
+        self.node.varve("umount", str(self.place))
+        self.mount()
+        self.assertEqual(self.read_all(), set())
+        self.assertEqual(self.node.varve("store", "verify"), "0 problems found\n")
+
+    def test_a_repair_without_its_registry_says_so_and_loses_nothing(self):
+        self.damage("f1")
+        self.node.varve("system", "stop")  # which keeps a connection
+        self.registry.close()
+        refused = self.repair()
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(f"layer {images.digest_of(LAYER)}: not repaired: ", refused.stderr)
+        self.assertIn(self.registry.host, refused.stderr)
+        self.mount()
+        self.assertEqual(self.read_all(), {"f1"})
+
+    def test_a_repair_from_a_registry_that_lost_the_layer_or_holds_another_loses_nothing(self):
+        self.damage("f1")
+        path = f"/v2/test/image/blobs/{self.blob}"
+        self.registry.answer(path, 404, b'{"errors":[]}', "application/json")
+        refused = self.repair()
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("not found", refused.stderr)
+        self.registry.answer(path, 200, gzip.compress(LAYER, 1, mtime=1))  # of the same content
+        refused = self.repair()
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("digest mismatch", refused.stderr)
+        self.mount()
+        self.assertEqual(self.read_all(), {"f1"})
+        self.registry.answer(path, 200, self.made.blobs[self.blob])
+        self.assertEqual(self.repair().returncode, 0)
         self.assertEqual(self.read_all(), set())
 
 
