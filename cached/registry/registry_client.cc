@@ -78,6 +78,12 @@ std::optional<std::uint64_t> RangeStart(std::string_view content_range) {
   return start;
 }
 
+// The registry's blob is shorter than it should be, and no transfer that broke: nothing was left to ask for, or an
+// answer of known length came whole. podman and skopeo do not try again then; of what broke, docker alone does.
+bool HasNoMore(const HttpResponse& response) {
+  return response.status == 416 || (response.status == 200 && !response.Header("content-length").empty());
+}
+
 // Joins the bodies of several attempts into one stream of exactly the blob's size.
 class BlobStream {
  public:
@@ -205,10 +211,10 @@ Status RegistryClient::FetchBlob(const Descriptor& blob, const BlobSink& sink, c
     if (!stream.status().ok()) return stream.status();
     if (stream.complete()) break;
     Error error = answer.ok() ? Refused(*answer) : answer.error();
-    const bool nothing_left = answer.ok() && answer->head.status == 416;
-    if (nothing_left || (answer.ok() && Succeeded(answer->head))) {
+    const bool no_more = answer.ok() && HasNoMore(answer->head);
+    if (no_more || (answer.ok() && Succeeded(answer->head))) {
       const std::string shorter = fmt::format("ended after {} of {} bytes", stream.delivered(), blob.size_bytes);
-      error = Error(nothing_left ? Code::kDataLoss : Code::kUnavailable, shorter);
+      error = Error(no_more ? Code::kDataLoss : Code::kUnavailable, shorter);
     }
     if (stream.delivered() - before >= kProgressBytes) retry.Progress();
     VARVE_RETURN_IF_ERROR(WaitToRetry(retry, answer, error.In(name), cancel));

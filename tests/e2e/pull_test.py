@@ -81,6 +81,14 @@ class PullTest(NodeTest):
         self.registry.answer(f"/v2/test/bad/blobs/{image.layers[0]}", 200, bytes(blob))
         self.assert_refused(reference, image.layers[0])
 
+    def test_a_layer_that_is_too_short_at_the_registry_is_refused_by_name_and_at_once(self):
+        image = images.image(GOOD)
+        reference = self.registry.publish("test/bad", image)
+        path, blob = f"/v2/test/bad/blobs/{image.layers[0]}", image.blobs[image.layers[0]]
+        self.registry.answer(path, 200, blob[:-100])
+        self.assert_refused(reference, image.layers[0], f"ended after {len(blob) - 100} of {len(blob)} bytes")
+        self.assertEqual(self.registry.asked.count(path), 1)
+
     def test_a_transfer_that_breaks_is_taken_up_again(self):
         image = images.image(GOOD)
         reference = self.registry.publish("test/good", image)

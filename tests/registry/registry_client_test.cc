@@ -315,6 +315,14 @@ TEST_F(RegistryClientTest, BlobThatIsTooShortAtTheRegistryIsDataLoss) {
   EXPECT_THAT(fetched.error().message(), HasSubstr("ended after 5 of 16 bytes"));
 }
 
+TEST_F(RegistryClientTest, AWholeAnswerThatIsTooShortIsNotAskedForAgain) {
+  Connect({{}, {.headers = {{"content-length", "5"}}, .body = "01234"}});
+  const Status fetched = FetchBlob();
+  EXPECT_EQ(fetched.error().code(), Code::kDataLoss);
+  EXPECT_THAT(fetched.error().message(), HasSubstr("ended after 5 of 16 bytes"));
+  EXPECT_EQ(waited_.count(), 0);
+}
+
 TEST_F(RegistryClientTest, ErrorOfTheSinkIsReturnedAsItIsAndNotRetried) {
   Connect({{}, {.body = kBlobText}});
   sink_status_ = Error(Code::kUnavailable, "the disk went away");
