@@ -51,20 +51,25 @@ Result<int> RunStop(Session& session, const StopOptions& options) {
   return 0;
 }
 
+// By asking: only root sees the locks, which the members of [listen] group may not even reach.
 Result<int> RunStatus(Session& session, const NoOptions&) {
-  if (!session.Lives("cached")) {
+  const std::string socket = session.paths().socket("cached");
+  const auto status = DaemonClient(socket).SystemStatus();
+  if (!status.ok()) {
+    if (::access(socket.c_str(), W_OK) != 0 && errno == EACCES) {
+      return Error(Code::kPermissionDenied, socket + ": only root and the members of [listen] group may ask");
+    }
+    if (status.error().code() != Code::kUnavailable || session.Lives("cached")) return status.error();
     fmt::print("root            {}\nvarve-cached    not running\n", session.paths().root);
     return 0;
   }
-  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  VARVE_ASSIGN_OR_RETURN(const v1::StatusReply status, daemon.SystemStatus());
   fmt::print(
       "root            {}\nconfiguration   {}\nvarve-cached    running, pid {}, version {}\nvarve-fuse      {}\n"
       "served images   {}\n",
-      status.root(),
-      status.config_files().empty() ? "all defaults" : fmt::format("{}", fmt::join(status.config_files(), ", ")),
-      status.pid(), status.version(), session.Lives("fuse") ? "running" : "not running",
-      status.served_chain_ids_size());
+      status->root(),
+      status->config_files().empty() ? "all defaults" : fmt::format("{}", fmt::join(status->config_files(), ", ")),
+      status->pid(), status->version(), status->driver_attends() || session.Lives("fuse") ? "running" : "not running",
+      status->served_chain_ids_size());
   return 0;
 }
 
