@@ -14,6 +14,9 @@
 namespace varve {
 namespace {
 
+// How soon a pull that is cancelled stops waiting for another's layer.
+constexpr std::chrono::milliseconds kCancelInterval{100};
+
 // Runs a fetch on a thread of its own and gives its bytes as a stream that ends well only if they are the blob.
 class Download {
  public:
@@ -54,16 +57,21 @@ class Download {
 
 }  // namespace
 
-LayerGate::Pass::Pass(LayerGate& gate, const Digest& diff_id) : gate_(gate), diff_id_(diff_id) {
-  MutexLock lock(gate_.mutex_);
-  while (gate_.inside_.contains(diff_id_)) gate_.left_.Wait(lock);
-  gate_.inside_.insert(diff_id_);
+Result<LayerGate::Pass> LayerGate::Enter(const Digest& diff_id, const CancelToken& cancel) {
+  MutexLock lock(mutex_);
+  while (inside_.contains(diff_id)) {
+    VARVE_RETURN_IF_ERROR(cancel.Check());
+    left_.WaitFor(lock, kCancelInterval);
+  }
+  inside_.insert(diff_id);
+  return Pass(this, diff_id);
 }
 
 LayerGate::Pass::~Pass() {
-  MutexLock lock(gate_.mutex_);
-  gate_.inside_.erase(diff_id_);
-  gate_.left_.NotifyAll();
+  if (gate_ == nullptr) return;
+  MutexLock lock(gate_->mutex_);
+  gate_->inside_.erase(diff_id_);
+  gate_->left_.NotifyAll();
 }
 
 Result<ImageDocuments> ImageDocuments::Parse(Bytes manifest, const std::string& content_type, Bytes config) {
@@ -156,7 +164,7 @@ Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& sourc
                                     BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel) {
   VARVE_RETURN_IF_ERROR(cancel.Check());
   const std::uint64_t total = layer.blob.size_bytes;
-  const LayerGate::Pass pass(gate_, layer.diff_id);
+  VARVE_ASSIGN_OR_RETURN(const LayerGate::Pass pass, gate_.Enter(layer.diff_id, cancel));
   VARVE_ASSIGN_OR_RETURN(const bool here, Here(layer.diff_id, session));
   if (here) {
     VARVE_RETURN_IF_ERROR(NameSource(layer.blob.digest, source, session));
@@ -187,7 +195,7 @@ Status ImageInstaller::NameSource(const Digest& blob, const std::string& source,
 Status ImageInstaller::RefetchLayer(const Descriptor& blob, const Digest& diff_id, const std::string& source,
                                     const std::unordered_set<Digest>& chunks, BlobFetcher& fetcher,
                                     const ProgressSink& progress, const CancelToken& cancel) {
-  const LayerGate::Pass pass(gate_, diff_id);
+  VARVE_ASSIGN_OR_RETURN(const LayerGate::Pass pass, gate_.Enter(diff_id, cancel));
   const auto writer = store_.OpenWriter();
   for (const Digest& digest : {blob.digest, diff_id}) static_cast<void>(writer->session().Touch(digest));
   VARVE_ASSIGN_OR_RETURN(const Store::LayerCommit commit,

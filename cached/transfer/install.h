@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "cached/base/cancel.h"
 #include "cached/base/clock.h"
@@ -22,15 +23,19 @@ class LayerGate {
  public:
   class Pass {
    public:
-    Pass(LayerGate& gate, const Digest& diff_id);  // waits for whoever is at this layer now
+    Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), diff_id_(other.diff_id_) {}
     ~Pass();
-    Pass(const Pass&) = delete;
-    Pass& operator=(const Pass&) = delete;
+    Pass& operator=(Pass&&) = delete;
 
    private:
-    LayerGate& gate_;
-    const Digest diff_id_;
+    friend class LayerGate;
+    Pass(LayerGate* gate, const Digest& diff_id) : gate_(gate), diff_id_(diff_id) {}
+
+    LayerGate* gate_;  // null: moved from
+    Digest diff_id_;
   };
+  // Waits for whoever is at this layer now; kCancelled as soon as `cancel` is set.
+  Result<Pass> Enter(const Digest& diff_id, const CancelToken& cancel) EXCLUDES(mutex_);
 
  private:
   Mutex mutex_;

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
 #include <latch>
+#include <utility>
 
 #include "tests/ingest/tar_support.h"
 #include "tests/server/served_node.h"
@@ -127,6 +130,37 @@ TEST_F(ImagesServiceTest, AClientThatGoesAwayEndsItsPull) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   node_.server->Shutdown();  // waits for the pull
   EXPECT_THAT(node_.catalog.List().value(), IsEmpty());
+}
+
+TEST_F(ImagesServiceTest, WhoeverWaitsForTheLayerOfAClientThatGoesAwayFetchesIt) {
+  node_.registry.Publish(image_);
+  std::latch fetching(1);
+  std::atomic<int> fetches = 0;
+  node_.registry["blobs/" + image_.blob(0)].before_end = [&](const CancelToken& cancel) {
+    if (fetches++ != 0) return Ok();
+    fetching.count_down();
+    while (!cancel.cancelled()) std::this_thread::yield();
+    return cancel.Check();
+  };
+  const auto stub = v1::Images::NewStub(ConnectUnix(node_.socket));
+  grpc::ClientContext context;
+  const auto first = stub->Pull(&context, Request());
+  fetching.wait();
+  std::latch begun(1);
+  auto second = std::async(std::launch::async, [&] {
+    return node_.client.Pull(Request(), [&, told = false](const v1::PullEvent&) mutable {
+      if (!std::exchange(told, true)) begun.count_down();
+    });
+  });
+  begun.wait();
+  context.TryCancel();
+  const Status pulled = second.get();
+  EXPECT_TRUE(pulled.ok()) << pulled.error().message();
+  EXPECT_EQ(fetches, 2);
+  v1::PullEvent event;
+  while (first->Read(&event)) {
+  }
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(ImagesServiceTest, WhatAClientSendsIsLoadedAndOnlyWhatIsMissingIsAskedFor) {

@@ -190,5 +190,21 @@ TEST_F(PullTest, TwoPullsOfALayerFetchItOnce) {
   EXPECT_THAT(layers, UnorderedElementsAre(good_.blob(0), good_.blob(1)));
 }
 
+TEST(LayerGateTest, WhoeverGivesUpLeavesTheQueueAndTheNextOneGetsIn) {
+  LayerGate gate;
+  const Digest layer = Sha256Of(AsBytes(std::string_view("layer")));
+  CancelToken given_up;
+  CancelToken patient;
+  {
+    const auto inside = gate.Enter(layer, patient);
+    ASSERT_TRUE(inside.ok());
+    std::thread waiting([&] { EXPECT_EQ(gate.Enter(layer, given_up).error().code(), Code::kCancelled); });
+    given_up.Cancel();
+    waiting.join();  // while the layer is still somebody's
+    EXPECT_TRUE(gate.Enter(Digest{}, patient).ok()) << "another layer waits for nobody";
+  }
+  EXPECT_TRUE(gate.Enter(layer, patient).ok());
+}
+
 }  // namespace
 }  // namespace varve
