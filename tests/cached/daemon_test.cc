@@ -47,6 +47,13 @@ class DaemonTest : public ::testing::Test {
     ::kill(pid_, SIGTERM);
     return Wait();
   }
+  std::uint64_t ResidentKibibytes() const {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    std::uint64_t kibibytes = 0;
+    for (std::string word; status >> word && word != "VmRSS:";) continue;
+    status >> kibibytes;
+    return kibibytes;
+  }
   std::string Log() {
     std::stringstream text;
     text << std::ifstream(root_ + "/run/cached.log").rdbuf();
@@ -83,6 +90,20 @@ TEST_F(DaemonTest, SaysWhichConfigurationItHasRead) {
   EXPECT_EQ(*status->config_files().rbegin(), root_ + "/cached.toml");
   EXPECT_EQ(Stop(), 0);
   EXPECT_EQ(Log(), "");
+}
+
+// DESIGN's limit; docs/design/threading.md, "Memory", says what it is made of. Sanitizers and unoptimised code take
+// more.
+TEST_F(DaemonTest, TakesNoMoreThan40MebibytesWhenIdle) {
+#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "not a release build";
+#endif
+  Start();
+  ASSERT_TRUE(Answers());
+  ASSERT_TRUE(DaemonClient(root_ + "/run/cached.sock").ListImages().ok());
+  EXPECT_GT(ResidentKibibytes(), 1u << 10);
+  EXPECT_LE(ResidentKibibytes(), 40u << 10);
+  EXPECT_EQ(Stop(), 0);
 }
 
 TEST_F(DaemonTest, DoesNotStartWithAConfigurationThatIsWrong) {
