@@ -68,11 +68,6 @@ void SetDone(const std::string& name, const Digest& manifest, const Digest& conf
   event.mutable_done()->set_up_to_date(up_to_date);
 }
 
-std::string FamiliarOf(const std::string& canonical) {
-  const auto reference = Reference::Parse(canonical);
-  return reference.ok() ? reference->Familiar() : canonical;
-}
-
 }  // namespace
 
 grpc::Status ImagesService::Pull(grpc::ServerContext* context, const v1::PullRequest* request,

@@ -8,14 +8,6 @@
 #include "cached/store/verify.h"
 
 namespace varve {
-namespace {
-
-std::string FamiliarOf(const std::string& canonical) {
-  const auto reference = Reference::Parse(canonical);
-  return reference.ok() ? reference->Familiar() : canonical;
-}
-
-}  // namespace
 
 grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* request, v1::UsageReply* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const StoreUsage usage,

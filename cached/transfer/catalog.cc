@@ -20,6 +20,11 @@ Error NoSuchImage(std::string_view image) { return {Code::kNotFound, "No such im
 
 }  // namespace
 
+std::string FamiliarOf(const std::string& canonical) {
+  const auto reference = Reference::Parse(canonical);
+  return reference.ok() ? reference->Familiar() : canonical;
+}
+
 Result<FoundImage> Catalog::Load(const Digest& manifest_digest, std::string name) const {
   VARVE_ASSIGN_OR_RETURN(auto record, store_.FindManifest(manifest_digest));
   if (!record) return NoSuchImage(name.empty() ? manifest_digest.ToString() : name);

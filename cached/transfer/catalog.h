@@ -19,6 +19,9 @@ struct FoundImage {
   std::string name;  // canonical reference; empty if it was found by id
 };
 
+// A name in the store as docker prints it; as it is if it is none.
+std::string FamiliarOf(const std::string& canonical);
+
 // The names of the images in a store, with docker's rules. Thread-safe.
 class Catalog {
  public:
