@@ -55,6 +55,14 @@ Result<std::size_t> ContentReader::Read(const Node& file, std::uint64_t offset, 
   return into.size();
 }
 
+void ContentReader::DecodeBehind(const Node& file) {
+  const LayerIndex& index = file.layer->index;
+  const std::size_t count = index.extent_count(*file.inode);
+  if (count == 0) return;
+  const Locator last = file.layer->locators.Get(index.extent(*file.inode, count - 1).chunk());
+  if (last.pack != 0) ahead_.Passed(last);
+}
+
 Status ContentReader::ReadExtents(const Node& file, std::uint64_t offset, std::span<std::byte> into) {
   const LayerIndex& index = file.layer->index;
   const std::size_t count = index.extent_count(*file.inode);
@@ -76,10 +84,6 @@ Status ContentReader::ReadExtents(const Node& file, std::uint64_t offset, std::s
     done += size;
   }
   std::ranges::fill(into.subspan(done), std::byte{0});
-  if (end == count && count > 0) {
-    const Locator last = file.layer->locators.Get(index.extent(*file.inode, count - 1).chunk());
-    if (last.pack != 0) ahead_.Passed(last);
-  }
   return Ok();
 }
 

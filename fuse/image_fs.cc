@@ -37,7 +37,7 @@ void RefuseWrite(fuse_req_t request, Args...) {
 }  // namespace
 
 ImageFs::ImageFs(ImageRegistry& images, ContentReader& content)
-    : images_(images), content_(content), replies_(kReplyBytesMax, kRepliesKept) {}
+    : images_(images), content_(content), ahead_(images, content), replies_(kReplyBytesMax, kRepliesKept) {}
 
 void ImageFs::ReplyEntry(fuse_req_t request, NodeId id, const struct stat& attributes) {
   fuse_entry_param entry{};
@@ -116,6 +116,7 @@ void ImageFs::Read(fuse_req_t request, NodeId id, std::size_t size, std::uint64_
     fuse_reply_err(request, EIO);
     return;
   }
+  if (FileAhead::Counts(id, *node) && !ahead_.Passed(id)) content_.DecodeBehind(*node);
   fuse_reply_buf(request, reinterpret_cast<const char*>(reply.data()), *read);
 }
 
@@ -147,6 +148,7 @@ void ImageFs::ReadDirectory(fuse_req_t request, NodeId id, std::size_t size, std
     ++offset;
     return true;
   };
+  std::vector<NodeId> small;
   const std::uint64_t first = std::max<std::uint64_t>(offset, 2);
   bool room = true;
   for (; room && offset < 2;) {
@@ -166,9 +168,13 @@ void ImageFs::ReadDirectory(fuse_req_t request, NodeId id, std::size_t size, std
     *std::ranges::copy(image.index.name(found), name.begin()).out = '\0';
     room = add(name.data(), entry);
     if (room) images_.CountLookup(child);
+    if (room && FileAhead::Counts(child, node)) small.push_back(child);
   }
   const std::uint64_t end = offset;
-  if (fuse_reply_buf(request, reply.data(), used) == 0) return;
+  if (fuse_reply_buf(request, reply.data(), used) == 0) {
+    ahead_.Listed(std::move(small));
+    return;
+  }
   for (std::uint64_t i = first; i < end; ++i) images_.Forget(ImageRegistry::Resolve(image, entries[i - 2]).first, 1);
 }
 

@@ -5,6 +5,7 @@
 #include "cached/base/log.h"
 #include "fuse/buffer_pool.h"
 #include "fuse/content_reader.h"
+#include "fuse/file_ahead.h"
 #include "fuse/image_registry.h"
 
 namespace varve {
@@ -24,6 +25,8 @@ class ImageFs {
   // For fuse_session_new, with this as its user data.
   static const fuse_lowlevel_ops& Operations();
 
+  FileAhead& ahead() { return ahead_; }
+
  private:
   struct Callbacks;
 
@@ -41,6 +44,7 @@ class ImageFs {
 
   ImageRegistry& images_;
   ContentReader& content_;
+  FileAhead ahead_;
   BufferPool replies_;
   LogLimit failed_reads_;
 };

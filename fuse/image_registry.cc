@@ -121,6 +121,12 @@ void ImageRegistry::Forget(NodeId id, std::uint64_t lookups) {
   forgotten_.NotifyAll();
 }
 
+std::shared_ptr<const MountedLayer> ImageRegistry::HoldLayer(std::uint32_t slot) const {
+  MutexLock lock(mutex_);
+  const auto found = layers_.find(slot);
+  return found == layers_.end() ? nullptr : found->second;
+}
+
 std::vector<ChainId> ImageRegistry::Serving() const {
   MutexLock lock(mutex_);
   std::vector<ChainId> serving;

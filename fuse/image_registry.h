@@ -57,6 +57,9 @@ class ImageRegistry {
   void CountLookup(NodeId id);
   void Forget(NodeId id, std::uint64_t lookups);
 
+  // Keeps the layer mapped, for work outside of a request; null if no image has it any more.
+  std::shared_ptr<const MountedLayer> HoldLayer(std::uint32_t slot) const;
+
   std::vector<ChainId> Serving() const;
   // Waits until the kernel has forgotten all of `images`, at most for `timeout`, and unmaps those that it has. Returns
   // those of `images` that are served no more.

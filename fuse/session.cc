@@ -81,11 +81,13 @@ Result<std::unique_ptr<Session>> Session::Start(ImageFs& fs, UniqueFd device, co
   fuse_session* session = fuse_session_new(&args, &ImageFs::Operations(), sizeof(fuse_lowlevel_ops), &fs);
   fuse_opt_free_args(&args);
   if (session == nullptr) return Error(Code::kInternal, "libfuse refuses a session");
-  std::unique_ptr<Session> started(new Session(session, options));
+  std::unique_ptr<Session> started(new Session(fs, session, options));
   const fuse_custom_io io{.writev = WriteReply, .read = ReadRequest, .splice_receive = nullptr, .splice_send = nullptr};
   if (const int error = fuse_session_custom_io(session, &io, device.get()); error != 0)
     return ErrnoError(-error, "libfuse");
   device.Release();  // the session's now
+  fs.ahead().Start(
+      [session = started.get()](NodeId file, ByteSpan content) { session->StoreInPageCache(file, content); });
   VARVE_RETURN_IF_ERROR(started->StartWorkers());
   return started;
 }
@@ -100,6 +102,7 @@ Status Session::StartWorkers() {
 
 Session::~Session() {
   for (std::thread& worker : workers_) worker.join();
+  fs_.ahead().Stop();
 }
 
 void Session::Work(UniqueFd device) {
@@ -113,6 +116,13 @@ void Session::Work(UniqueFd device) {
   }
   Turn::Pass();
   std::free(buffer.mem);
+}
+
+void Session::StoreInPageCache(NodeId file, ByteSpan content) {
+  fuse_bufvec buffers = FUSE_BUFVEC_INIT(content.size());
+  buffers.buf[0].mem = const_cast<std::byte*>(content.data());  // libfuse only reads it
+  // ENOENT: the kernel has not looked the file up, or has forgotten it.
+  fuse_lowlevel_notify_store(session_.get(), file.number(), 0, &buffers, static_cast<fuse_buf_copy_flags>(0));
 }
 
 void Session::InvalidateRootEntry(const std::string& name) {

@@ -32,11 +32,13 @@ class Session {
   struct Free {
     void operator()(fuse_session* session) const;
   };
-  Session(fuse_session* session, const Options& options) : options_(options), session_(session) {}
+  Session(ImageFs& fs, fuse_session* session, const Options& options) : options_(options), fs_(fs), session_(session) {}
   Status StartWorkers();
   void Work(UniqueFd device);
+  void StoreInPageCache(NodeId file, ByteSpan content);
 
   const Options options_;
+  ImageFs& fs_;
   const std::unique_ptr<fuse_session, Free> session_;
   Turn turn_;
   std::vector<std::thread> workers_;

@@ -49,6 +49,7 @@ std::pair<fuse_out_header, std::string> FakeKernel::Receive() {
   message.resize(static_cast<std::size_t>(size));
   const auto header = Parse<fuse_out_header>(message);
   VARVE_CHECK(header.len == message.size());
+  if (header.unique == 0 && header.error == FUSE_NOTIFY_STORE) return Receive();
   return {header, message.substr(sizeof(header))};
 }
 

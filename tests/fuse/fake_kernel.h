@@ -35,7 +35,7 @@ class FakeKernel {
   // FORGET has no reply.
   void Forget(std::uint64_t node, std::uint64_t lookups);
   void BatchForget(const std::vector<fuse_forget_one>& nodes);
-  // Waits for a notification: its payload.
+  // Waits for a notification: its payload. What the session puts into the page cache meanwhile is dropped.
   std::string ReceiveNotification(int code);
 
   // An errno, or 0 and the entry. A negative entry that may be cached is node id 0.
