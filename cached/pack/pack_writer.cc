@@ -41,6 +41,7 @@ Result<PackLocation> PackWriter::Append(FrameKind kind, Codec codec, ByteSpan st
 
 Result<PackLocation> PackWriter::AppendFrame(ByteSpan frame) {
   VARVE_CHECK(frame.size() % kFrameAlignment == 0 && size_ + frame.size() <= kPackBytesMax);
+  VARVE_RETURN_IF_ERROR(CheckNotLost());
   VARVE_RETURN_IF_ERROR(file_->WriteAt(size_, frame));
   const PackLocation location{id_, static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(frame.size())};
   size_ += frame.size();
@@ -48,10 +49,16 @@ Result<PackLocation> PackWriter::AppendFrame(ByteSpan frame) {
 }
 
 Status PackWriter::Sync() {
-  if (sync_failed_->load()) return Error(Code::kDataLoss, id_.FileName() + ": an earlier write never reached the disk");
+  MutexLock lock(syncing_->mutex);
+  VARVE_RETURN_IF_ERROR(CheckNotLost());
   Status synced = file_->Sync();
-  if (!synced.ok()) sync_failed_->store(true);
+  if (!synced.ok()) syncing_->failed = true;
   return synced;
+}
+
+Status PackWriter::CheckNotLost() const {
+  if (!syncing_->failed) return Ok();
+  return Error(Code::kUnavailable, "pack " + id_.FileName() + ": an earlier write never reached the disk; try again");
 }
 
 bool PackWriter::Full(std::uint32_t raw_length) const {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cached/base/fs.h"
+#include "cached/base/mutex.h"
 #include "cached/pack/format.h"
 
 namespace varve {
@@ -19,8 +20,8 @@ struct PackLocation {
 };
 
 // Appends frames to one pack file. Not thread-safe: one writer per open pack, but Sync may run beside Append (it covers
-// what was appended before it was called). Nothing is durable before Sync() returns OK. A failed write leaves the pack
-// unusable for appending.
+// what was appended before it was called). Nothing is durable before Sync() returns OK. A failed write or Sync() leaves
+// the pack unusable for appending.
 class PackWriter {
  public:
   // kAlreadyExists if the pack is there; kResourceExhausted on a full disk. `fs` must outlive the writer.
@@ -36,7 +37,8 @@ class PackWriter {
 
   // True if a frame of `raw_length` bytes may not fit any more.
   bool Full(std::uint32_t raw_length) const;
-  // Once it has failed it fails for ever: the kernel reports a lost write only once.
+  // Once it has failed it fails for ever: the kernel reports a lost write only once. For the same reason one call waits
+  // for another: a second fdatasync beside one that is about to fail would succeed.
   Status Sync();
 
   PackId id() const { return id_; }
@@ -45,12 +47,17 @@ class PackWriter {
  private:
   PackWriter(PackId id, std::unique_ptr<File> file, std::uint64_t size)
       : id_(id), file_(std::move(file)), size_(size) {}
+  Status CheckNotLost() const;
 
   PackId id_;
   std::unique_ptr<File> file_;
   std::uint64_t size_;
   Bytes buffer_;
-  std::unique_ptr<std::atomic<bool>> sync_failed_ = std::make_unique<std::atomic<bool>>(false);
+  struct Syncing {
+    Mutex mutex;                       // held over fdatasync (docs/design/locking.md)
+    std::atomic<bool> failed = false;  // set under the mutex; appending only looks
+  };
+  std::unique_ptr<Syncing> syncing_ = std::make_unique<Syncing>();
 };
 
 }  // namespace varve

@@ -70,8 +70,7 @@ Status ChunkWriter::LookUp() {
     if (alive[i] && record && placement.ParseFromString(*record)) {
       locators_[chunks[i].ordinal] = ToLocator(LocationOf(placement)).Pack();
     } else if (const auto pending = committer_.FindPending(chunks[i].digest)) {
-      locators_[chunks[i].ordinal] = ToLocator(LocationOf(*pending)).Pack();
-      uncommitted_.push_back(chunks[i].digest);
+      Depend(chunks[i].digest, chunks[i].ordinal, *pending);
     } else {
       VARVE_RETURN_IF_ERROR(Queue(std::move(chunks[i])));
     }
@@ -125,11 +124,16 @@ Status ChunkWriter::AppendFront() {
   VARVE_ASSIGN_OR_RETURN(const PackLocation location, Append(frame.kind, frame.coded.get()));
   for (std::size_t i = 0; i < frame.members.size(); ++i) {
     const GroupBuilder::Member& member = frame.members[i];
-    committer_.AddPending(member.sha256, ToPlacement(location, member.raw_length, frame.kind == FrameKind::kGroup));
-    uncommitted_.push_back(member.sha256);
-    locators_[frame.ordinals[i]] = ToLocator(location).Pack();
+    const auto placement = ToPlacement(location, member.raw_length, frame.kind == FrameKind::kGroup);
+    Depend(member.sha256, frame.ordinals[i], committer_.AddPending(member.sha256, placement));
   }
   return CommitIfMuch();
+}
+
+void ChunkWriter::Depend(const Digest& digest, std::uint32_t ordinal, const store::Placement& pending) {
+  const PackLocation location = LocationOf(pending);
+  uncommitted_.push_back({digest, location.pack});
+  locators_[ordinal] = ToLocator(location).Pack();
 }
 
 Result<PackLocation> ChunkWriter::Append(FrameKind kind, const Part& part) {

@@ -85,6 +85,8 @@ class ChunkWriter {
   Status QueueFrame(FrameKind kind, Bytes payload, std::vector<GroupBuilder::Member> members,
                     std::vector<std::uint32_t> ordinals);
   Status AppendFront();
+  // The chunk is pending there: the next commit takes it along.
+  void Depend(const Digest& digest, std::uint32_t ordinal, const store::Placement& pending);
   Result<PackLocation> Append(FrameKind kind, const Part& part);
   Committer::Batch TakeBatch();
   Status CommitIfMuch();
@@ -105,7 +107,7 @@ class ChunkWriter {
   std::deque<Frame> frames_;
   std::size_t queued_bytes_ = 0;
   std::vector<std::uint64_t> locators_;
-  std::vector<Digest> uncommitted_;
+  std::vector<Committer::Batch::Chunk> uncommitted_;
   std::vector<PackLocation> record_frames_;
   std::uint64_t appended_bytes_ = 0;  // since the last commit
   std::future<Status> commit_;

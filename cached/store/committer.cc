@@ -39,9 +39,9 @@ Committer::~Committer() {
   thread_.join();
 }
 
-void Committer::AddPending(const Digest& digest, const store::Placement& placement) {
+store::Placement Committer::AddPending(const Digest& digest, const store::Placement& placement) {
   MutexLock lock(mutex_);
-  pending_.insert_or_assign(digest, placement);
+  return pending_.try_emplace(digest, placement).first->second;
 }
 
 std::optional<store::Placement> Committer::FindPending(const Digest& digest) const {
@@ -94,19 +94,22 @@ std::size_t Committer::WrittenTogether(std::span<const Waiting> queue) {
 Status Committer::Write(std::span<Waiting> group) {
   Database::Batch changes;
   std::map<PackId, std::uint64_t> lengths;
+  std::set<PackId> packs;
   std::vector<Digest> committed;
   for (const Waiting& waiting : group) {
-    for (const Digest& digest : waiting.batch.chunks) {
-      const auto placement = FindPending(digest);
-      if (!placement) continue;  // another stream's commit was first
-      changes.Put(Column::kChunk, KeyOf(digest), placement->SerializeAsString());
+    for (const Batch::Chunk& chunk : waiting.batch.chunks) {
+      packs.insert(chunk.pack);
+      const auto placement = FindPending(chunk.digest);
+      if (!placement) continue;  // another stream's commit was first, or the sync below fails
+      changes.Put(Column::kChunk, KeyOf(chunk.digest), placement->SerializeAsString());
       Extend(lengths, LocationOf(*placement));
-      committed.push_back(digest);
+      committed.push_back(chunk.digest);
     }
     for (const PackLocation& frame : waiting.batch.frames) Extend(lengths, frame);
     VARVE_RETURN_IF_ERROR(AddMoves(waiting.batch, changes));
   }
-  for (const auto& [pack, length] : lengths) VARVE_RETURN_IF_ERROR(packs_.Sync(pack));
+  for (const auto& [pack, length] : lengths) packs.insert(pack);
+  for (const PackId pack : packs) VARVE_RETURN_IF_ERROR(SyncOrForget(pack));
   for (const auto& [pack, length] : lengths) {
     std::uint64_t& durable = durable_bytes_[pack];
     durable = std::max(durable, length);
@@ -127,6 +130,14 @@ Status Committer::Write(std::span<Waiting> group) {
   MutexLock lock(mutex_);
   for (const Digest& digest : committed) pending_.erase(digest);
   return Ok();
+}
+
+Status Committer::SyncOrForget(PackId pack) {
+  Status synced = packs_.Sync(pack);
+  if (synced.ok()) return synced;
+  MutexLock lock(mutex_);
+  std::erase_if(pending_, [&](const auto& entry) { return entry.second.pack() == pack.number; });
+  return synced;
 }
 
 Status Committer::AddMoves(const Batch& batch, Database::Batch& changes) {

@@ -26,7 +26,9 @@ namespace varve {
 // A batch carries the placements that it depends on itself, also those of chunks that another stream appended and has
 // not committed yet: those are found through FindPending, so that two streams which share chunks write them once, and
 // either may commit first. Batches that wait are committed together, so that small ones do not pay a sync each.
-// Thread-safe.
+//
+// If a pack cannot be synced it is lost (OpenPacks::Sync), and what is pending in it is forgotten: batches that need it
+// fail, whoever looks for it later misses and writes it anew, elsewhere. Thread-safe.
 class Committer {
  public:
   // `counters` gives the record of that name as of now: what was handed out is then never handed out again.
@@ -34,8 +36,9 @@ class Committer {
             std::function<std::string()> counters);
   ~Committer();  // commits what is queued
 
-  // A chunk whose frame is appended and not committed yet.
-  void AddPending(const Digest& digest, const store::Placement& placement) EXCLUDES(mutex_);
+  // A chunk whose frame is appended and not committed yet. Returns the placement that stands: another stream's, if that
+  // was first.
+  store::Placement AddPending(const Digest& digest, const store::Placement& placement) EXCLUDES(mutex_);
   std::optional<store::Placement> FindPending(const Digest& digest) const EXCLUDES(mutex_);
   bool HasPendingIn(PackId pack) const EXCLUDES(mutex_);
 
@@ -49,7 +52,11 @@ class Committer {
   };
 
   struct Batch {
-    std::vector<Digest> chunks;  // to commit the placements of, where they are still pending
+    struct Chunk {
+      Digest digest;
+      PackId pack;  // that it is pending in
+    };
+    std::vector<Chunk> chunks;  // to commit the placements of, unless another stream's commit was first
     Database::Batch records;
     std::vector<Move> moves;
     std::vector<PackLocation> frames;  // that `records` and `moves` point to
@@ -66,6 +73,7 @@ class Committer {
   };
   void Work();
   Status Write(std::span<Waiting> group);
+  Status SyncOrForget(PackId pack) EXCLUDES(mutex_);
   static std::size_t WrittenTogether(std::span<const Waiting> queue);
   Status AddMoves(const Batch& batch, Database::Batch& changes);
 

@@ -37,17 +37,14 @@ Result<std::shared_ptr<PackWriter>> OpenPacks::Lease() {
 void OpenPacks::Return(const std::shared_ptr<PackWriter>& pack, Condition condition) {
   const bool reusable = condition == Condition::kSound && pack->size() + kRoomMinBytes <= kPackBytesMax;
   if (!reusable) {
-    const Status synced = pack->Sync();
-    if (!synced.ok()) {
-      LogError("{}", synced.error().message());
-      return;  // stays in open_, so that a commit that points into it fails
-    }
+    const Status synced = Sync(pack->id());
+    if (!synced.ok()) LogError("{}", synced.error().message());
   }
   MutexLock lock(mutex_);
-  if (reusable) {
-    idle_.insert(pack->id());
-  } else {
+  if (!reusable) {
     open_.erase(pack->id());
+  } else if (open_.contains(pack->id())) {
+    idle_.insert(pack->id());
   }
 }
 
@@ -77,11 +74,18 @@ Status OpenPacks::Sync(PackId pack) {
   std::shared_ptr<PackWriter> writer;
   {
     MutexLock lock(mutex_);
+    if (const auto lost = lost_.find(pack); lost != lost_.end()) return lost->second;
     const auto found = open_.find(pack);
     if (found == open_.end()) return Ok();
     writer = found->second;
   }
-  return writer->Sync();
+  const Status synced = writer->Sync();
+  if (synced.ok()) return Ok();
+  MutexLock lock(mutex_);
+  open_.erase(pack);
+  idle_.erase(pack);
+  const Error lost = synced.error().In("what was written last never reached the disk and has to be stored again");
+  return lost_.emplace(pack, lost).first->second;
 }
 
 Status OpenPacks::CheckRoom(std::uint64_t reserve_bytes) const {

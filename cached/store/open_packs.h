@@ -25,11 +25,12 @@ class OpenPacks {
   // A pack that an earlier process left open.
   void AddIdle(std::shared_ptr<PackWriter> pack) EXCLUDES(mutex_);
 
-  // Takes `pack` out of use, so that the collector may rewrite it. False while it is leased, and for good if it cannot
-  // be synced: a commit that points into it has to fail then.
+  // Takes `pack` out of use, so that the collector may rewrite it. False while it is leased, and if it cannot be
+  // synced.
   bool Seal(PackId pack) EXCLUDES(mutex_);
-  // Makes all that was appended to `pack` before the call durable. An error stays: what was lost once is never reported
-  // as durable.
+  // Makes all that was appended to `pack` before the call durable. After an error the pack is lost: what it held before
+  // is as good as ever, but nobody appends to it any more, and every later Sync of it fails, because nobody can tell
+  // what of the rest has reached the disk.
   Status Sync(PackId pack) EXCLUDES(mutex_);
   std::uint32_t next_number() const EXCLUDES(mutex_);
 
@@ -48,6 +49,7 @@ class OpenPacks {
   std::map<PackId, std::shared_ptr<PackWriter>> open_
       GUARDED_BY(mutex_);  // idle and leased; a sealed one is synced before it leaves
   std::set<PackId> idle_ GUARDED_BY(mutex_);
+  std::map<PackId, Error> lost_ GUARDED_BY(mutex_);  // not open any more; one for each fault of the disk at most
 };
 
 }  // namespace varve

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
 #include <vector>
 
 #include "cached/content/sha256.h"
@@ -8,6 +11,7 @@
 #include "cached/pack/group.h"
 #include "cached/pack/pack_reader.h"
 #include "cached/pack/pack_writer.h"
+#include "tests/support/forwarding_fs.h"
 #include "tests/support/temp_dir.h"
 
 namespace varve {
@@ -214,6 +218,53 @@ TEST_F(PackTest, ReopenCutsAtTheDurableLengthAndGoesOnThere) {
   ASSERT_TRUE(writer.ok());
   EXPECT_EQ(*Open().Size(), 256u);
   EXPECT_EQ(Append(*writer, "next").offset_bytes, 256u);
+}
+
+// The kernel reports a lost write to one fdatasync only: another that runs beside it would succeed.
+class OnceFailingDisk final : public ForwardingFs {
+ public:
+  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    VARVE_ASSIGN_OR_RETURN(auto file, ForwardingFs::Open(path, mode));
+    return std::unique_ptr<File>(std::make_unique<OpenFile>(*this, std::move(file)));
+  }
+
+  std::promise<void> failing;    // set when a sync is about to fail
+  std::promise<void> overtaken;  // may be set before it does
+
+ private:
+  class OpenFile final : public File {
+   public:
+    OpenFile(OnceFailingDisk& disk, std::unique_ptr<File> file) : disk_(disk), file_(std::move(file)) {}
+    Status WriteAt(std::uint64_t offset, ByteSpan bytes) override { return file_->WriteAt(offset, bytes); }
+    Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> into) const override {
+      return file_->ReadAt(offset, into);
+    }
+    Status Truncate(std::uint64_t size) override { return file_->Truncate(size); }
+    Status Sync() override {
+      if (failed_.exchange(true)) return Ok();
+      disk_.failing.set_value();
+      disk_.overtaken.get_future().wait_for(std::chrono::milliseconds(100));
+      return Error(Code::kUnknown, "injected");
+    }
+    Result<std::uint64_t> Size() const override { return file_->Size(); }
+    int fd() const override { return file_->fd(); }
+
+   private:
+    OnceFailingDisk& disk_;
+    const std::unique_ptr<File> file_;
+    std::atomic<bool> failed_ = false;
+  };
+};
+
+TEST_F(PackTest, ASyncBesideOneThatFailsFailsToo) {
+  OnceFailingDisk disk;
+  auto writer = PackWriter::Create(disk, directory_.path(), kPack).value();
+  auto first = std::async(std::launch::async, [&] { return writer.Sync().ok(); });
+  disk.failing.get_future().wait();
+  const Status second = writer.Sync();
+  disk.overtaken.set_value();
+  EXPECT_FALSE(first.get());
+  EXPECT_FALSE(second.ok());
 }
 
 TEST_F(PackTest, ScanSkipsDamageAndGoesOn) {

@@ -35,6 +35,11 @@ bool FrameHolds(const PackReader& pack, const Locator& locator, const Digest& ch
 
 }  // namespace
 
+TinyStore::TinyStore(Fs& fs) : fs_(fs) {
+  std::filesystem::create_directories(paths().root);
+  Open();
+}
+
 void TinyStore::Open() {
   auto opened = Store::Open(fs_, paths(), {});
   if (!opened.ok()) FAIL() << opened.error().message();
@@ -48,23 +53,33 @@ std::unique_ptr<TinyStore> TinyStore::AfterKill() const {
   return copy;
 }
 
-Store::LayerCommit TinyStore::Ingest(const Files& files, ChunkWriter& writer) {
+Result<Store::LayerCommit> TinyStore::TryIngest(const Files& files, ChunkWriter& writer) {
   const Bytes tar = TarOf(files);
   MemorySource source(tar);
-  auto layer = IngestLayer(*store_, writer, source, Sha256Of(tar), {});
+  VARVE_ASSIGN_OR_RETURN(Store::LayerCommit layer, IngestLayer(*store_, writer, source, Sha256Of(tar), {}));
+  layer.blob = layer.diff_id;  // not compressed
+  layer.blob_bytes = tar.size();
+  layer.media_type = "application/vnd.oci.image.layer.v1.tar";
+  return layer;
+}
+
+Store::LayerCommit TinyStore::Ingest(const Files& files, ChunkWriter& writer) {
+  auto layer = TryIngest(files, writer);
   EXPECT_TRUE(layer.ok()) << layer.error().message();
-  layer->blob = layer->diff_id;  // not compressed
-  layer->blob_bytes = tar.size();
-  layer->media_type = "application/vnd.oci.image.layer.v1.tar";
   return std::move(layer).value();
 }
 
-Digest TinyStore::AddLayer(const Files& files) {
+Result<Digest> TinyStore::TryAddLayer(const Files& files) {
   const auto writer = store_->OpenWriter();
-  const Store::LayerCommit layer = Ingest(files, *writer);
-  const Status committed = store_->CommitLayer(*writer, layer);
-  EXPECT_TRUE(committed.ok()) << committed.error().message();
+  VARVE_ASSIGN_OR_RETURN(const Store::LayerCommit layer, TryIngest(files, *writer));
+  VARVE_RETURN_IF_ERROR(store_->CommitLayer(*writer, layer));
   return layer.diff_id;
+}
+
+Digest TinyStore::AddLayer(const Files& files) {
+  const auto layer = TryAddLayer(files);
+  EXPECT_TRUE(layer.ok()) << layer.error().message();
+  return layer.value();
 }
 
 Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& diff_ids) {
@@ -103,7 +118,7 @@ void TinyStore::ExpectReadsWhole(const Digest& diff_id) {
     const auto content = store_->ReadChunk(chunks[ordinal]);
     EXPECT_TRUE(content.ok()) << content.error().message();
     const Locator locator = locators->Get(ordinal);
-    const auto pack = PackReader::Open(Fs::Real(), paths().packs(), PackId{locator.pack});
+    const auto pack = PackReader::Open(fs_, paths().packs(), PackId{locator.pack});
     ASSERT_TRUE(pack.ok()) << pack.error().message();
     EXPECT_TRUE(FrameHolds(*pack, locator, chunks[ordinal])) << "locator word " << ordinal;
   }

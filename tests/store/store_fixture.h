@@ -12,25 +12,26 @@
 
 namespace varve {
 
-// A store on a real file system, or what stands before it, filled with layers that are made of a few files.
+// A store, its database on the real disk and the rest in `fs`, filled with layers that are made of a few files.
 class TinyStore {
  public:
   using Files = std::map<std::string, std::string>;  // name → content
 
-  explicit TinyStore(Fs& fs = Fs::Real()) : fs_(fs) { Open(); }
+  explicit TinyStore(Fs& fs = Fs::Real());
   Store& operator*() { return *store_; }
   Store* operator->() { return store_.get(); }
   RootPaths paths() const { return {directory_ / "root", directory_ / "run"}; }
 
   void Open();
   void Close() { store_.reset(); }
-  // What this store would be if the machine's power went now: this one goes on.
+  // What this store would be if the process was killed now: this one goes on. On the real disk only.
   std::unique_ptr<TinyStore> AfterKill() const;
 
   // Takes the layer in; nobody sees it before it is committed.
   Store::LayerCommit Ingest(const Files& files, ChunkWriter& writer);
   // Takes the layer in and commits it; its diff ID.
   Digest AddLayer(const Files& files);
+  Result<Digest> TryAddLayer(const Files& files);
   // Commits an image of layers that are there; its manifest digest.
   Digest AddImage(const std::string& name, const std::vector<Digest>& diff_ids);
 
@@ -45,6 +46,7 @@ class TinyStore {
  private:
   struct Unopened {};
   explicit TinyStore(Unopened) : fs_(Fs::Real()) {}
+  Result<Store::LayerCommit> TryIngest(const Files& files, ChunkWriter& writer);
 
   Fs& fs_;
   const TempDir directory_;
