@@ -88,9 +88,10 @@ void PackRewriter::ReturnTarget(OpenPacks::Condition condition) {
 Status PackRewriter::Rewrite(std::span<const PackId> packs) {
   std::set<PackId> old(packs.begin(), packs.end());
   VARVE_RETURN_IF_ERROR(KeepWhatWasTouched(old));
+  VARVE_ASSIGN_OR_RETURN(auto durable, DurablePacks(store_.database()));
   NewLocations moved;
   for (const PackId pack : packs) {
-    Status copied = first_journal_ ? KeepJournals(pack) : Ok();
+    Status copied = first_journal_ ? KeepJournals(pack, durable[pack]) : Ok();
     if (copied.ok()) copied = CopyFrames(pack, moved);
     if (copied.ok()) continue;
     if (copied.error().code() != Code::kDataLoss) return copied;
@@ -135,11 +136,11 @@ Status PackRewriter::KeepWhatWasTouched(const std::set<PackId>& packs) {
   });
 }
 
-Status PackRewriter::KeepJournals(PackId pack) {
+// Behind `durable_bytes` there are only those of changes that failed.
+Status PackRewriter::KeepJournals(PackId pack, std::uint64_t durable_bytes) {
   VARVE_ASSIGN_OR_RETURN(const PackReader reader, PackReader::Open(store_.fs(), store_.paths().packs(), pack));
-  VARVE_ASSIGN_OR_RETURN(const std::uint64_t size, reader.Size());
   return reader.Scan(
-      size,
+      durable_bytes,
       [&](std::uint64_t offset, const FrameHeader& header) -> Status {
         if (header.kind != FrameKind::kJournal) return Ok();
         VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame, reader.ReadFrame(offset, header.FrameBytes()));

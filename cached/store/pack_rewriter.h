@@ -43,7 +43,7 @@ class PackRewriter {
   using NewLocations = std::map<std::pair<PackId, std::uint32_t>, PackLocation>;
 
   Status KeepWhatWasTouched(const std::set<PackId>& packs);
-  Status KeepJournals(PackId pack);
+  Status KeepJournals(PackId pack, std::uint64_t durable_bytes);
   Status CopyFrames(PackId pack, NewLocations& moved);
   Status MovePlacements(const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);
   Status MoveRecords(Column column, const std::set<PackId>& packs, const NewLocations& moved, Committer::Batch& batch);

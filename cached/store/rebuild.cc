@@ -4,9 +4,8 @@
 //   chunk, group                 → placements
 //   layer index, image index     → parts, put together by name; the record's sizes come from the index itself
 //   tar recipe, manifest, config → parts
-//   journal                      → replayed in order of sequence numbers, from the last checkpoint on: names,
-//   manifests' records, blobs
-//                                  and slots
+//   journal                      → replayed by sequence numbers, from the last checkpoint on: names, manifests'
+//                                  records, blobs and slots
 // What a crash left half written is not there: a layer's index frame is written only after its diff ID was verified, an
 // image's after its layers. A record that lost a part is left out with all that needs it, and named. Where a chunk or
 // record is stored twice (a prune was interrupted), either will do. A pack that no prune has rewritten yet still has

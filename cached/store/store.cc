@@ -239,12 +239,24 @@ Store::JournalNumber::JournalNumber(Store& store) : store_(store) {
 Store::JournalNumber::~JournalNumber() {
   MutexLock lock(store_.journal_mutex_);
   store_.journals_on_their_way_.erase(sequence_);
+  if (!visible_) store_.last_failed_journal_ = std::max(store_.last_failed_journal_, sequence_);
   store_.journal_done_.NotifyAll();
 }
 
 void Store::JournalNumber::WaitForEarlier() {
   MutexLock lock(store_.journal_mutex_);
   while (*store_.journals_on_their_way_.begin() < sequence_) store_.journal_done_.Wait(lock);
+}
+
+// The record of a change that failed may lie in a pack for good, and later commits make it durable: a rebuild must not
+// replay it.
+Status Store::VoidFailedJournals() {
+  {
+    MutexLock lock(journal_mutex_);
+    if (last_failed_journal_ == 0) return Ok();
+  }
+  VARVE_RETURN_IF_ERROR(CheckpointJournal());
+  return Ok();
 }
 
 Status Store::AppendJournal(ChunkWriter& writer, const store::Journal& journal) {
@@ -273,19 +285,24 @@ Result<std::uint64_t> Store::CheckpointJournal() {
   }
   const auto writer = OpenWriter();
   VARVE_RETURN_IF_ERROR(Commit(*writer, std::move(all), {}));
+  number.SetVisible();
+  MutexLock lock(journal_mutex_);
+  if (last_failed_journal_ < number.sequence()) last_failed_journal_ = 0;
   return number.sequence();
 }
 
 Status Store::Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more) {
   std::optional<JournalNumber> number;  // until the commit
-  if (!changes.empty()) {
-    if (!changes.journal_.checkpoint()) changes.journal_.set_sequence(number.emplace(*this).sequence());
-    VARVE_RETURN_IF_ERROR(AppendJournal(writer, changes.journal_));
+  if (!changes.empty() && !changes.journal_.checkpoint()) {
+    VARVE_RETURN_IF_ERROR(VoidFailedJournals());
+    changes.journal_.set_sequence(number.emplace(*this).sequence());
   }
+  if (!changes.empty()) VARVE_RETURN_IF_ERROR(AppendJournal(writer, changes.journal_));
   VARVE_ASSIGN_OR_RETURN(Committer::Batch batch, writer.Finish());
   batch.records = std::move(changes.batch_);
   batch.records.Append(std::move(more));
   VARVE_RETURN_IF_ERROR(committer_->Commit(std::move(batch)));
+  if (number) number->SetVisible();
   writer.session().SetSound();
   return Ok();
 }

@@ -139,7 +139,7 @@ class Store {
 
  private:
   Store(Fs& fs, RootPaths paths, const StoreOptions& options, Chunker chunker, std::unique_ptr<Database> database);
-  // A journal record's number, on its way until its change is visible or has failed.
+  // A journal record's number, on its way until its change is visible or has failed; then its record may lie in a pack.
   class JournalNumber {
    public:
     explicit JournalNumber(Store& store);
@@ -148,16 +148,19 @@ class Store {
     JournalNumber& operator=(const JournalNumber&) = delete;
     std::uint64_t sequence() const { return sequence_; }
     void WaitForEarlier();
+    void SetVisible() { visible_ = true; }
 
    private:
     Store& store_;
     std::uint64_t sequence_;
+    bool visible_ = false;
   };
 
   Status Recover();
   std::string Counters() const;
   Result<LargeTurn> TurnToMerge(std::span<const Digest> diff_ids);
   Result<std::uint32_t> SlotOf(const std::string& key);
+  Status VoidFailedJournals() EXCLUDES(journal_mutex_);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
   // A collection may have moved what a layer found before its record could be seen: its words follow now.
@@ -181,6 +184,7 @@ class Store {
   Mutex journal_mutex_;
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
+  std::uint64_t last_failed_journal_ GUARDED_BY(journal_mutex_) = 0;  // 0: none since the last checkpoint
   std::mutex names_mutex_;
   std::mutex large_mutex_;
   Mutex slot_mutex_;

@@ -1,12 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
 #include "cached/content/sha256.h"
 #include "cached/store/rebuild.h"
 #include "tests/store/store_fixture.h"
+#include "tests/support/forwarding_fs.h"
 
 namespace varve {
 namespace {
@@ -139,6 +141,35 @@ TEST(RebuildTest, LeavesOutWhatLostItsIndexAndNamesIt) {
   EXPECT_FALSE(store->FindRef("lost:1").value());
   EXPECT_TRUE(store->FindRef("kept:1").value());
   store.ExpectReadsWhole(kept);
+}
+
+// A disk on which a commit finds no room for the index, after its journal record was appended.
+class AlmostFullDisk final : public ForwardingFs {
+ public:
+  Result<std::uint64_t> FreeBytes(const std::string&) override {
+    return left_.fetch_sub(1) == 0 ? std::uint64_t{0} : std::uint64_t{1} << 40;
+  }
+  void FailAt(int look) { left_ = look; }
+
+ private:
+  std::atomic<int> left_ = -1;
+};
+
+TEST(RebuildTest, DoesNotReplayAChangeThatFailedBeforeAnotherWasMade) {
+  AlmostFullDisk disk;
+  TinyStore store(disk);
+  store.AddImage(std::string(kName), {store.AddLayer(kBase)});
+  JournaledChanges removal;
+  removal.Erase(Column::kRef, kName);
+  disk.FailAt(1);
+  ASSERT_EQ(store->CommitChanges(std::move(removal)).error().code(), Code::kResourceExhausted);
+  ASSERT_TRUE(store->SlotOf(Sha256Of(AsBytes("another"))).ok());
+  const auto before = store.Records();
+  store.Close();
+  std::filesystem::remove_all(store.paths().db());
+  ASSERT_TRUE(RebuildIndex(Fs::Real(), store.paths()).ok());
+  store.Open();
+  EXPECT_EQ(store.Records(), before);
 }
 
 // Two streams that share a chunk which neither has committed; the parameter says whose commit is first.
