@@ -6,8 +6,16 @@
 
 #include "cached/base/log.h"
 #include "cached/pack/pack_reader.h"
+#include "cached/store/store.h"
 
 namespace varve {
+
+Status SetWord(const Database& database, LocatorTable& table, std::uint32_t ordinal, const Digest& chunk) {
+  return SetWord(table, ordinal, [&]() -> Result<Locator> {
+    VARVE_ASSIGN_OR_RETURN(const auto placement, GetRecord<store::Placement>(database, Column::kChunk, KeyOf(chunk)));
+    return placement ? ToLocator(LocationOf(*placement)) : Locator{};
+  });
+}
 
 IndexFiles::IndexFiles(Fs& fs, const RootPaths& paths, const Database& database)
     : fs_(fs), paths_(paths), database_(database) {}
@@ -96,6 +104,9 @@ Result<LocatorTable> IndexFiles::OpenLocators(const MappedLayer& layer, LocatorT
   // After an unclean stop none is there.
   if (table.error().code() != Code::kNotFound) LogWarning("{}; writing it anew", table.error().message());
   VARVE_RETURN_IF_ERROR(WriteLocators(layer));
+  // A collection may have moved what was looked up, and have put another table right.
+  VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(database_));
+  VARVE_RETURN_IF_ERROR(MendLocators(diff_id, durable));
   return LocatorTable::Open(fs_, path, diff_id, layer.index.chunks().size(), access);
 }
 
@@ -159,10 +170,7 @@ Status IndexFiles::MendLocators(const Digest& diff_id, const std::map<PackId, st
     const auto pack = durable.find(PackId{word.pack});
     const std::uint64_t end = std::uint64_t{word.offset_bytes} + word.length_bytes;
     if (word.pack == 0 || (pack != durable.end() && end <= pack->second)) continue;
-    VARVE_ASSIGN_OR_RETURN(
-        const auto placement,
-        GetRecord<store::Placement>(database_, Column::kChunk, KeyOf(DigestOf(chunks[ordinal].sha256()))));
-    table->Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+    VARVE_RETURN_IF_ERROR(SetWord(database_, *table, ordinal, DigestOf(chunks[ordinal].sha256())));
   }
   return Ok();
 }

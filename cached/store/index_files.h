@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,27 @@ struct MappedImage {
   MappedFile file;
   ImageIndex index;
 };
+
+// Sets a word of a locator table by what `look_up` says of the chunk: where it is placed, or nothing.
+//
+// A collection may move the chunk between the look and the store, and put the word right before the store undoes that:
+//
+//   here:        look: pack 5                                     word = 5, for ever
+//   collection:                 placement = 9, then all words = 9
+//
+// So this looks again once the word is stored. A collection moves placements before words: if its word came before the
+// store here, this look sees its placement; if it comes later, the word is right anyway.
+template <class LookUp>
+Status SetWord(LocatorTable& table, std::uint32_t ordinal, const LookUp& look_up) {
+  VARVE_ASSIGN_OR_RETURN(Locator wanted, look_up());
+  for (std::optional<Locator> stored; stored != wanted;) {
+    table.Set(ordinal, wanted);
+    stored = wanted;
+    VARVE_ASSIGN_OR_RETURN(wanted, look_up());
+  }
+  return Ok();
+}
+Status SetWord(const Database& database, LocatorTable& table, std::uint32_t ordinal, const Digest& chunk);
 
 // An index file in the making, under a name that no reader looks for. Gone with the draft, unless it is published.
 class IndexDraft {
@@ -76,8 +98,10 @@ class IndexFiles {
 
   // Puts locator words right that lead out of `durable`, which says how long each pack is: after a kill, those of
   // frames that were never committed, or whose pack was dropped before the words were moved. In place: a driver may
-  // have the table mapped.
+  // have the table mapped. All tables, or one layer's: a collection may have moved what was looked up for it before the
+  // collection could see its record or table.
   Status MendLocators(const std::map<PackId, std::uint64_t>& durable);
+  Status MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable);
 
   // The bytes of a record, verified part by part.
   Result<Bytes> ReadParts(const store::Parts& parts) const;
@@ -98,7 +122,6 @@ class IndexFiles {
  private:
   Status WriteFile(const std::string& path, ByteSpan bytes);
   Status WriteLocators(const MappedLayer& layer);
-  Status MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable);
   Result<MappedLayer> MapLayer(const Digest& diff_id) const;
   Result<MappedImage> MapImage(const ChainId& chain_id) const;
 

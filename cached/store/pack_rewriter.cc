@@ -206,7 +206,7 @@ Status PackRewriter::MoveRecords(Column column, const std::set<PackId>& packs, c
 }
 
 // Of all layers that there are by now: one that was committed since the mark may have looked its chunks up before they
-// moved. One that is committed later looks itself whether packs have gone (Store::FollowMoves).
+// moved. One that is committed later looks itself whether packs have gone (Store::CommitLayer).
 Status PackRewriter::MoveLocators(const std::set<PackId>& packs, const NewLocations& moved) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> layers, AllLayers(store_.database()));
   for (const Digest& diff_id : layers) {
@@ -230,10 +230,7 @@ Status PackRewriter::MoveLocatorsOf(const MappedLayer& layer, const std::set<Pac
       continue;
     }
     // Two streams may have written the chunk: the copy that the index does not name was not moved.
-    const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
-    VARVE_ASSIGN_OR_RETURN(const auto placement,
-                           GetRecord<store::Placement>(store_.database(), Column::kChunk, KeyOf(chunk)));
-    table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+    VARVE_RETURN_IF_ERROR(SetWord(store_.database(), table, ordinal, DigestOf(layer.index.chunks()[ordinal].sha256())));
   }
   return Ok();
 }

@@ -178,11 +178,10 @@ Result<Locator> Store::ResolveLocator(const Digest& diff_id, std::uint32_t ordin
     }
     return content.error().In("layer " + diff_id.ToString());
   }
-  VARVE_ASSIGN_OR_RETURN(const auto placement, GetRecord<store::Placement>(*database_, Column::kChunk, KeyOf(digest)));
-  if (!placement) return Error(Code::kNotFound, "chunk " + digest.ToString() + ": is not stored");
-  const Locator locator = ToLocator(LocationOf(*placement));
   VARVE_ASSIGN_OR_RETURN(LocatorTable table, index_files_->OpenLocators(layer, LocatorTable::Access::kReadWrite));
-  table.Set(ordinal, locator);
+  VARVE_RETURN_IF_ERROR(SetWord(*database_, table, ordinal, digest));
+  const Locator locator = table.Get(ordinal);
+  if (locator.pack == 0) return Error(Code::kNotFound, "chunk " + digest.ToString() + ": is not stored");
   return locator;
 }
 

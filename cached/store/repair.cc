@@ -50,10 +50,7 @@ Status RestoreLocators(Store& store, const Digest& diff_id) {
   VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store.index_files().OpenLayer(diff_id));
   VARVE_ASSIGN_OR_RETURN(LocatorTable table, store.index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite));
   for (std::uint32_t ordinal = 0; ordinal < table.size(); ++ordinal) {
-    const Digest chunk = DigestOf(layer.index.chunks()[ordinal].sha256());
-    VARVE_ASSIGN_OR_RETURN(const auto placement,
-                           GetRecord<store::Placement>(store.database(), Column::kChunk, KeyOf(chunk)));
-    table.Set(ordinal, placement ? ToLocator(LocationOf(*placement)) : Locator{});
+    VARVE_RETURN_IF_ERROR(SetWord(store.database(), table, ordinal, DigestOf(layer.index.chunks()[ordinal].sha256())));
   }
   return Ok();
 }

@@ -7,7 +7,6 @@
 #include "cached/base/log.h"
 #include "cached/content/sha256.h"
 #include "cached/pack/pack_reader.h"
-#include "cached/store/repair.h"
 #include "cached/tree/merge.h"
 
 namespace varve {
@@ -146,15 +145,8 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
   Database::Batch records;
   records.Put(Column::kLayer, KeyOf(layer.diff_id), record.SerializeAsString());
   VARVE_RETURN_IF_ERROR(Commit(writer, std::move(changes), std::move(records)));
-  return FollowMoves(layer.diff_id, writer.locators());
-}
-
-Status Store::FollowMoves(const Digest& diff_id, std::span<const std::uint64_t> locators) {
-  std::set<PackId> packs;
-  for (const std::uint64_t word : locators) packs.insert(PackId{Locator::Unpack(word).pack});
-  VARVE_ASSIGN_OR_RETURN(const auto there, DurablePacks(*database_));
-  if (std::ranges::all_of(packs, [&](PackId pack) { return there.contains(pack); })) return Ok();
-  return RestoreLocators(*this, diff_id);
+  VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(*database_));
+  return index_files_->MendLocators(layer.diff_id, durable);
 }
 
 Result<Store::LargeTurn> Store::TurnToMerge(std::span<const Digest> diff_ids) {

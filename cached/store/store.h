@@ -163,8 +163,6 @@ class Store {
   Status VoidFailedJournals() EXCLUDES(journal_mutex_);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
-  // A collection may have moved what a layer found before its record could be seen: its words follow now.
-  Status FollowMoves(const Digest& diff_id, std::span<const std::uint64_t> locators);
   Status AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
                   Database::Batch& records);
 

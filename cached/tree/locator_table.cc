@@ -80,7 +80,7 @@ Locator LocatorTable::Get(std::uint32_t ordinal) const {
 
 void LocatorTable::Set(std::uint32_t ordinal, const Locator& locator) {
   VARVE_CHECK(ordinal < size_);
-  WordAt(file_.writable(), ordinal).store(locator.Pack(), std::memory_order_release);
+  WordAt(file_.writable(), ordinal).store(locator.Pack(), std::memory_order_seq_cst);
 }
 
 }  // namespace varve

@@ -39,7 +39,8 @@ class LocatorTable {
                                    Access access);
 
   Locator Get(std::uint32_t ordinal) const;
-  void Set(std::uint32_t ordinal, const Locator& locator);  // kReadWrite only
+  // kReadWrite only. What the caller looks up behind it is looked up after it is seen (store::SetWord).
+  void Set(std::uint32_t ordinal, const Locator& locator);
   std::size_t size() const { return size_; }
   ByteSpan bytes() const { return file_.bytes(); }  // the mapping
 

@@ -11,11 +11,22 @@
 #include "cached/store/rebuild.h"
 #include "cached/store/verify.h"
 #include "tests/store/store_fixture.h"
+#include "tests/support/forwarding_fs.h"
 
 namespace varve {
 namespace {
 
 const std::string kShared = Noise(10, 200'000);
+
+// Calls back, once, before a locator table that was made gets its name.
+class WatchedDisk final : public ForwardingFs {
+ public:
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (to.ends_with(".locators")) std::exchange(before_locators, [] {})();
+    return ForwardingFs::Rename(from, to);
+  }
+  std::function<void()> before_locators = [] {};
+};
 
 // Two images that share a file: "gone" has no name and no manifest any more, "kept" has both.
 class CollectorTest : public ::testing::Test {
@@ -43,7 +54,8 @@ class CollectorTest : public ::testing::Test {
   }
   bool IsStored(const Digest& chunk) { return store_->ReadChunk(chunk).ok(); }
 
-  TinyStore store_;
+  WatchedDisk disk_;
+  TinyStore store_{disk_};
   Digest gone_;
   Digest kept_;
   std::vector<Digest> gone_chunks_;  // that "kept" does not share
@@ -107,6 +119,28 @@ TEST_F(CollectorTest, WordsOfALayerThatIsCommittedAfterAMoveLeadWhereItsChunksAr
   ASSERT_TRUE(damage.ok());
   EXPECT_TRUE(damage->empty()) << damage->front().ToString();
   store_.ExpectReadsWhole(layer.diff_id);
+}
+
+TEST_F(CollectorTest, AWordThatIsSetWhileItsChunkMovesLeadsWhereTheChunkIsThen) {
+  const MappedLayer layer = store_->index_files().OpenLayer(kept_).value();
+  LocatorTable table = store_->index_files().OpenLocators(layer, LocatorTable::Access::kReadWrite).value();
+  const Digest chunk = store_.ChunksOf(kept_).front();
+  bool collected = false;
+  const Status set = SetWord(table, 0, [&]() -> Result<Locator> {
+    const Locator placed = ToLocator(LocationOf(store_.PlacementOf(chunk)));
+    if (!std::exchange(collected, true)) Collect();
+    return placed;
+  });
+  ASSERT_TRUE(set.ok());
+  EXPECT_EQ(table.Get(0), ToLocator(LocationOf(store_.PlacementOf(chunk))));
+}
+
+TEST_F(CollectorTest, ATableThatIsMadeWhileChunksMoveLeadsWhereTheyAreThen) {
+  const MappedLayer layer = store_->index_files().OpenLayer(kept_).value();
+  std::filesystem::remove(store_.paths().locators(kept_.hex()));
+  disk_.before_locators = [this] { EXPECT_GT(Collect().frames_moved, 0u); };
+  ASSERT_TRUE(store_->index_files().OpenLocators(layer, LocatorTable::Access::kReadOnly).ok());
+  store_.ExpectReadsWhole(kept_);
 }
 
 TEST_F(CollectorTest, KeepsImagesInUseAndDropsTheOthersIfAsked) {
