@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "cached/base/result.h"
 #include "cached/tree/path.h"
@@ -83,5 +85,53 @@ class BreadthFirst {
   std::size_t next_inode_ = 1;
   std::size_t next_entry_ = 0;
 };
+
+// The inode of this index that an entry names, if any.
+using OwnInode = std::optional<std::uint32_t>;
+
+// What both indexes are: inodes in breadth-first order from the root directory on, `entries` of directories with names
+// in `pool`, and in each inode how many names it has. `check_inode(inode)` says what else an inode has to be,
+// `check_entry(entry, directory)` what an entry has to be, and the OwnInode that it names.
+template <class Index, class CheckInode, class CheckEntry>
+Status CheckTree(const Index& index, std::size_t entries, std::string_view pool, const CheckInode& check_inode,
+                 const CheckEntry& check_entry) {
+  const auto inodes = index.inodes();
+  if (!IsAligned(inodes)) return Broken("a vector is not aligned");
+  if (inodes.empty() || !S_ISDIR(inodes[0].mode())) return Broken("there is no root directory");
+  for (std::size_t i = 0; i < inodes.size(); ++i) {
+    if (!ModeIsKnown(inodes[i].mode())) return Broken("inode {}: mode {:o}", i, inodes[i].mode());
+    if (inodes[i].mtime_nanoseconds() >= 1'000'000'000)
+      return Broken("inode {}: {} nanoseconds", i, inodes[i].mtime_nanoseconds());
+    const Status sound = check_inode(inodes[i]);
+    if (!sound.ok()) return sound.error().In(fmt::format("inode {}", i));
+  }
+  BreadthFirst order(inodes.size(), entries);
+  std::vector<std::uint32_t> names(inodes.size());
+  for (std::size_t i = 0; i < inodes.size(); ++i) {
+    if (!S_ISDIR(inodes[i].mode())) continue;
+    VARVE_RETURN_IF_ERROR(order.Enter(i, inodes[i].first(), inodes[i].count()).In(fmt::format("directory {}", i)));
+    names[i] = 2;
+    VARVE_RETURN_IF_ERROR(CheckNames(index.entries(inodes[i]), pool).In(fmt::format("directory {}", i)));
+    for (const auto& entry : index.entries(inodes[i])) {
+      const auto within = [&](const Error& error) {
+        return error.In(fmt::format("\"{}\" in directory {}", index.name(entry), i));
+      };
+      const Result<OwnInode> target = check_entry(entry, i);
+      if (!target.ok()) return within(target.error());
+      if (!*target) continue;
+      if (**target >= inodes.size()) return within(Broken("there is no inode {}", **target));
+      const bool is_directory = S_ISDIR(inodes[**target].mode());
+      ++names[is_directory ? i : **target];
+      const Status visited = order.Visit(**target, is_directory);
+      if (!visited.ok()) return within(visited.error());
+    }
+  }
+  VARVE_RETURN_IF_ERROR(order.Finish());
+  for (std::size_t i = 0; i < inodes.size(); ++i) {
+    if (inodes[i].nlink() != names[i])
+      return Broken("inode {}: nlink {}, but {} names", i, inodes[i].nlink(), names[i]);
+  }
+  return Ok();
+}
 
 }  // namespace varve
