@@ -69,6 +69,7 @@ class Collection {
   Status EraseImages();
   Status Mark();
   Status MarkLayer(const Digest& diff_id);
+  std::string OwnerOf(const Digest& diff_id);
   Status MarkLayersOfSurvivors(const Committer::Batch& condemned);
   Status MarkChunksOfSurvivors();
   Status EraseRecords();
@@ -169,10 +170,24 @@ Status Collection::EraseImages() {
   return store_.committer().Commit(std::move(batch));
 }
 
+// Whom a message about a layer is about: an image that has it.
+std::string Collection::OwnerOf(const Digest& diff_id) {
+  const auto images = ReadImages();
+  for (const Candidate& image : images.ok() ? *images : std::vector<Candidate>()) {
+    if (std::ranges::find(image.manifest.diff_ids(), KeyOf(diff_id)) == image.manifest.diff_ids().end()) continue;
+    return "image " + (image.names.empty() ? "sha256:" + ToHex(AsBytes(image.key)) : image.names.front().first);
+  }
+  return "layer " + diff_id.ToString();
+}
+
 Status Collection::MarkLayer(const Digest& diff_id) {
   if (!layers_.insert(diff_id).second) return Ok();
-  VARVE_ASSIGN_OR_RETURN(const MappedLayer layer, store_.index_files().OpenLayer(diff_id));
-  for (const fb::Chunk& chunk : layer.index.chunks()) {
+  const auto layer = store_.index_files().OpenLayer(diff_id);
+  if (!layer.ok()) {
+    return layer.error().In("nothing is pruned while it is not known which chunks " + OwnerOf(diff_id) +
+                            " needs, repair or remove it");
+  }
+  for (const fb::Chunk& chunk : layer->index.chunks()) {
     chunks_.push_back(LoadLittle<std::uint64_t>(reinterpret_cast<const std::byte*>(chunk.sha256().bytes()->Data())));
   }
   return Ok();

@@ -114,7 +114,10 @@ class IndexFiles {
       if (!record) return Error(Code::kNotFound, noun + " " + name.ToString() + ": not stored");
       auto bytes = ReadParts(parts_of(*record)).In(noun + " " + name.ToString());
       std::string now = record->SerializeAsString();
-      if (bytes.ok() || now == last) return bytes;
+      if (bytes.ok()) return bytes;
+      if (now == last)
+        return Error(bytes.error().code(),
+                     bytes.error().message() + "; run: varve store verify --repair-from-registry");
       last = std::move(now);
     }
   }

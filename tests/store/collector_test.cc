@@ -1,5 +1,6 @@
 #include "cached/store/collector.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,6 +16,8 @@
 
 namespace varve {
 namespace {
+
+using ::testing::HasSubstr;
 
 const std::string kShared = Noise(10, 200'000);
 
@@ -158,6 +161,27 @@ TEST_F(CollectorTest, WhatWasCollectedCanBeTakenInAgain) {
   EXPECT_EQ(store_.AddLayer({{"big", Noise(11, 900'000)}, {"shared", kShared}, {"small", "only here"}}), gone_);
   store_.ExpectReadsWhole(gone_);
   store_.ExpectReadsWhole(kept_);
+}
+
+TEST_F(CollectorTest, AnImageWhoseIndexCannotBeReadStopsItWithAWordOnWhatToDoAndGoesOnceItIsRemoved) {
+  const store::Placement index = store_->FindLayer(kept_).value()->index().parts(0);
+  const auto pack =
+      Fs::Real().Open(store_.paths().packs() + "/" + PackId{index.pack()}.FileName(), OpenMode::kReadWrite);
+  ASSERT_TRUE(pack.ok() && (*pack)->WriteAt(index.offset_bytes(), Bytes(index.frame_bytes())).ok());
+  std::filesystem::remove(store_.paths().layer_index(kept_.hex()));
+  CollectOptions options;
+  options.close_packs = [](std::span<const PackId>) {};
+  const auto stopped = varve::Collect(*store_, options);
+  ASSERT_FALSE(stopped.ok());
+  for (const std::string& part : {std::string("image kept:1"), kept_.ToString(), std::string("repair or remove it"),
+                                  std::string("varve store verify --repair-from-registry")}) {
+    EXPECT_THAT(stopped.error().message(), HasSubstr(part));
+  }
+  EXPECT_TRUE(std::ranges::all_of(gone_chunks_, [this](const Digest& chunk) { return IsStored(chunk); }));
+  options.images = CollectOptions::Images::kUnused;
+  Collect(options);
+  EXPECT_FALSE(store_->FindLayer(kept_).value());
+  EXPECT_FALSE(IsStored(gone_chunks_.front()));
 }
 
 TEST_F(CollectorTest, AChunkThatIsCondemnedIsWrittenAnew) {
