@@ -2,7 +2,6 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
 
 // Clang's thread-safety annotations; nothing under g++. The analyze preset turns a breach into an error.
 #if defined(__clang__)
@@ -16,17 +15,14 @@
 #define REQUIRES(...) VARVE_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) VARVE_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) VARVE_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define LOCK_RETURNED(x) VARVE_THREAD_ANNOTATION(lock_returned(x))
 #define RELEASE(...) VARVE_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 
 namespace varve {
 
-// std::mutex that the analysis understands. No I/O, RPC, callback or log while one is held; order:
-// docs/design/locking.md.
+// std::mutex that the analysis understands. No I/O, RPC, callback or log while one is held, but for those that
+// docs/design/locking.md names; the order is there too.
 class CAPABILITY("mutex") Mutex {
- public:
-  void Lock() ACQUIRE() { mutex_.lock(); }
-  void Unlock() RELEASE() { mutex_.unlock(); }
-
  private:
   friend class MutexLock;
   std::mutex mutex_;

@@ -19,7 +19,7 @@ Result<std::vector<ChainId>> Pruner::Candidates(CollectOptions::Images images) c
 }
 
 Result<CollectOutcome> Pruner::Run(CollectOptions options) {
-  const std::lock_guard<std::mutex> one_at_a_time(collecting_);
+  const MutexLock one_at_a_time(collecting_);
   leases_.EndOverdue();
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(options.images));
   VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
@@ -28,7 +28,7 @@ Result<CollectOutcome> Pruner::Run(CollectOptions options) {
 }
 
 Status Pruner::BesideNone(const std::function<Status()>& work) {
-  const std::lock_guard<std::mutex> no_collection(collecting_);
+  const MutexLock no_collection(collecting_);
   return work();
 }
 

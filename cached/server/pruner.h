@@ -1,9 +1,9 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <span>
 
+#include "cached/base/mutex.h"
 #include "cached/server/driver_sessions.h"
 #include "cached/server/use_leases.h"
 #include "cached/store/collector.h"
@@ -19,9 +19,9 @@ class Pruner {
       : store_(store), catalog_(catalog), driver_(driver), leases_(leases) {}
 
   // `options` without `in_use` and `close_packs`, which are the driver's to say.
-  Result<CollectOutcome> Run(CollectOptions options);
+  Result<CollectOutcome> Run(CollectOptions options) EXCLUDES(collecting_);
   // Runs `work` while no collection runs.
-  Status BesideNone(const std::function<Status()>& work);
+  Status BesideNone(const std::function<Status()>& work) EXCLUDES(collecting_);
   // As CollectOptions::close_packs.
   void ClosePacks(std::span<const PackId> packs) { driver_.ClosePacks(packs); }
 
@@ -32,7 +32,7 @@ class Pruner {
   Catalog& catalog_;
   DriverSessions& driver_;
   UseLeases& leases_;
-  std::mutex collecting_;  // held for a whole collection, which is I/O: not a Mutex of ours
+  Mutex collecting_;  // held for a whole collection
 };
 
 }  // namespace varve

@@ -151,7 +151,7 @@ Status Collection::EraseImages() {
   VARVE_ASSIGN_OR_RETURN(std::vector<Candidate> images, ReadImages());
   if (options_.images == CollectOptions::Images::kLeastRecentlyUsed) VARVE_RETURN_IF_ERROR(KeepMostRecent(images));
   // What has got or lost a name since it was judged stays; one that is pulled anew has another record.
-  const auto names_lock = store_.LockNames();
+  const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(Names names, ReadNames());
   Committer::Batch batch;
   for (const Candidate& image : images) {

@@ -208,7 +208,7 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
     ref.set_updated_unix_nanoseconds(image.now.time_since_epoch() / std::chrono::nanoseconds(1));
     changes.Put(Column::kRef, *image.name, ref.SerializeAsString());
   }
-  const auto names = LockNames();
+  const MutexLock names(names_mutex_);
   return Commit(writer, std::move(changes), std::move(records));
 }
 

@@ -102,7 +102,7 @@ class Store {
   // Held by whoever takes a name away, gives one, or judges by names which images go, from the look at the names until
   // the commit: an image that gets a name meanwhile must not go. Over a commit, so it is no leaf
   // (docs/design/locking.md).
-  std::unique_lock<std::mutex> LockNames() { return std::unique_lock(names_mutex_); }
+  Mutex& names_mutex() LOCK_RETURNED(names_mutex_) { return names_mutex_; }
 
   Status CommitChanges(JournaledChanges changes);
   // Remembers when an image was used last. Durable, but not journaled: after a rebuild that is when it was pulled.
@@ -183,7 +183,7 @@ class Store {
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
   std::uint64_t last_failed_journal_ GUARDED_BY(journal_mutex_) = 0;  // 0: none since the last checkpoint
-  std::mutex names_mutex_;
+  Mutex names_mutex_;
   std::mutex large_mutex_;
   Mutex slot_mutex_;
   std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);

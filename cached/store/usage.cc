@@ -23,7 +23,7 @@ Result<std::vector<ImageRecord>> ReadImages(Store& store, LeaseTable::Session& s
   std::map<std::string, std::vector<std::string>> names;
   std::vector<Digest> manifests;
   {
-    const auto names_lock = store.LockNames();
+    const MutexLock names_lock(store.names_mutex());
     VARVE_ASSIGN_OR_RETURN(names, NamesByManifest(store));
     VARVE_RETURN_IF_ERROR(
         store.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view) -> Status {

@@ -109,7 +109,7 @@ Result<std::vector<std::string>> Catalog::NamesOf(const Digest& manifest_digest)
 
 Result<std::vector<Catalog::Row>> Catalog::List() const {
   std::vector<Row> rows;
-  const auto names_lock = store_.LockNames();
+  const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(auto names, NamesByManifest(store_));
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
@@ -132,7 +132,7 @@ Result<std::vector<Catalog::Row>> Catalog::List() const {
 }
 
 Status Catalog::Tag(std::string_view image, std::string_view reference) {
-  const auto names_lock = store_.LockNames();
+  const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
   VARVE_ASSIGN_OR_RETURN(const Reference name, Reference::Parse(reference));
   if (name.digest)
@@ -146,7 +146,7 @@ Status Catalog::Tag(std::string_view image, std::string_view reference) {
 }
 
 Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
-  const auto names_lock = store_.LockNames();
+  const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
   VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(found.manifest_digest));
   Removed removed;
