@@ -13,8 +13,8 @@ constexpr std::size_t kInputBlockBytes = 256 << 10;
 
 }  // namespace
 
-Decompressor::Decompressor(ByteSource& compressed, DecompressOptions options)
-    : compressed_(compressed), options_(options), block_(kInputBlockBytes) {}
+Decompressor::Decompressor(ByteSource& compressed, DecompressOptions options, BeforeMember before_member)
+    : compressed_(compressed), options_(options), before_member_(std::move(before_member)), block_(kInputBlockBytes) {}
 
 Decompressor::~Decompressor() = default;
 
@@ -41,14 +41,14 @@ Status Decompressor::Refill() {
   return Ok();
 }
 
-Status Decompressor::FillMagic() {
-  while (input_.size() < kMagicBytes && !source_ended_) VARVE_RETURN_IF_ERROR(Refill());
+Status Decompressor::FillHead() {
+  while (input_.size() < kMemberHeadBytes && !source_ended_) VARVE_RETURN_IF_ERROR(Refill());
   return Ok();
 }
 
 Status Decompressor::Sniff() {
   sniffed_ = true;
-  VARVE_RETURN_IF_ERROR(FillMagic());
+  VARVE_RETURN_IF_ERROR(FillHead());
   for (const auto& make : {MakeGzipDecoder, MakeZstdDecoder}) {
     decoder_ = make();
     if (decoder_->StartsWith(input_)) return Ok();
@@ -88,8 +88,9 @@ Result<std::size_t> Decompressor::ReadPlain(std::span<std::byte> into) {
 }
 
 Status Decompressor::StartMember() {
-  VARVE_RETURN_IF_ERROR(FillMagic());
+  VARVE_RETURN_IF_ERROR(FillHead());
   if (decoder_->StartsWith(input_)) {
+    VARVE_RETURN_IF_ERROR(before_member_(decoder_->WindowBytes(input_)));
     decoder_->StartMember();
     in_member_ = true;
     return Ok();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "cached/ingest/byte_source.h"
@@ -24,8 +25,12 @@ inline constexpr std::uint64_t kRatioFreeBytes = std::uint64_t{16} << 20;
 // the first Read only.
 class Decompressor : public ByteSource {
  public:
-  // `compressed` must outlive this.
-  explicit Decompressor(ByteSource& compressed, DecompressOptions options = {});
+  // `compressed` must outlive this. `before_member` is asked in front of each gzip member or zstd frame, with the bytes
+  // of the window that it wants, and ends the stream with its error.
+  using BeforeMember = std::function<Status(std::uint64_t window_bytes)>;
+  explicit Decompressor(
+      ByteSource& compressed, DecompressOptions options = {},
+      BeforeMember before_member = [](std::uint64_t) { return Ok(); });
   ~Decompressor() override;
 
   // Fills all of `into` unless the stream ends. kDataLoss for a damaged or truncated stream and for bytes behind it
@@ -34,7 +39,7 @@ class Decompressor : public ByteSource {
 
  private:
   Status Refill();
-  Status FillMagic();
+  Status FillHead();
   Status Sniff();
   Status StartMember();
   Status SkipPadding();
@@ -45,6 +50,7 @@ class Decompressor : public ByteSource {
 
   ByteSource& compressed_;
   const DecompressOptions options_;
+  const BeforeMember before_member_;
   Bytes block_;                             // what the source gave last
   ByteSpan input_;                          // the part of block_ that is not yet decoded
   std::unique_ptr<StreamDecoder> decoder_;  // none: the stream is plain

@@ -42,6 +42,7 @@ class GzipDecoder : public StreamDecoder {
   bool StartsWith(ByteSpan first) const override {
     return first.size() >= 2 && first[0] == std::byte{0x1f} && first[1] == std::byte{0x8b};
   }
+  std::uint64_t WindowBytes(ByteSpan) const override { return ISAL_DEF_HIST_SIZE; }
   void StartMember() override {
     isal_inflate_reset(&state_);
     state_.crc_flag = ISAL_GZIP_NO_HDR_VER;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <thread>
 
+#include "cached/base/mutex.h"
 #include "cached/content/sha256.h"
 #include "cached/ingest/queue_source.h"
 #include "cached/ingest/tar_reader.h"
@@ -13,14 +14,47 @@
 namespace varve {
 namespace {
 
+// A layer's turn among large ones, taken by whichever of its two threads finds first that the layer is large.
+class LayerTurn {
+ public:
+  LayerTurn(Store& store, std::size_t large_bytes, const CancelToken& cancel)
+      : store_(store), large_bytes_(large_bytes), cancel_(cancel) {}
+
+  Status TakeIfLarge(std::uint64_t bytes) EXCLUDES(mutex_) {
+    if (bytes <= large_bytes_) return Ok();
+    MutexLock lock(mutex_);
+    if (turn_ != nullptr) return Ok();
+    VARVE_ASSIGN_OR_RETURN(turn_, store_.TakeLargeTurn([this]() -> Status {
+      VARVE_RETURN_IF_ERROR(cancel_.Check());
+      return given_up_.Check();
+    }));
+    return Ok();
+  }
+  // Whoever waits is told to stop.
+  void GiveUp() { given_up_.Cancel(); }
+  Store::LargeTurn Release() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return std::move(turn_);
+  }
+
+ private:
+  Store& store_;
+  const std::size_t large_bytes_;
+  const CancelToken& cancel_;
+  CancelToken given_up_;
+  Mutex mutex_;  // held while one waits for the turn: the other would wait for the same (docs/design/locking.md)
+  Store::LargeTurn turn_ GUARDED_BY(mutex_);
+};
+
 // Inflates and hashes on a thread of its own; the destructor gives up and joins.
 class InflateStage {
  public:
-  InflateStage(ByteSource& compressed, const LayerIngestOptions& options)
-      : options_(options), plain_(options.queued_blocks) {
+  InflateStage(ByteSource& compressed, const LayerIngestOptions& options, LayerTurn& turn)
+      : options_(options), turn_(turn), plain_(options.queued_blocks) {
     thread_ = std::thread([this, &compressed] { plain_.Finish(Work(compressed)); });
   }
   ~InflateStage() {
+    turn_.GiveUp();
     plain_.Abandon();
     if (thread_.joinable()) thread_.join();
   }
@@ -38,7 +72,8 @@ class InflateStage {
 
  private:
   Status Work(ByteSource& compressed) {
-    Decompressor decompressor(compressed, options_.decompress);
+    Decompressor decompressor(compressed, options_.decompress,
+                              [this](std::uint64_t window_bytes) { return turn_.TakeIfLarge(window_bytes); });
     while (true) {
       Bytes block(options_.block_bytes);
       VARVE_ASSIGN_OR_RETURN(const std::size_t size, decompressor.Read(block));
@@ -51,6 +86,7 @@ class InflateStage {
   }
 
   const LayerIngestOptions& options_;
+  LayerTurn& turn_;
   QueueSource plain_;
   Sha256 hash_;
   std::uint64_t tar_bytes_ = 0;
@@ -92,11 +128,11 @@ static_assert(kTarRecipeBlockBytesMax <= kPartBytesMax, "a block of a tar recipe
 
 class Ingest {
  public:
-  Ingest(Store& store, ChunkWriter& writer, const Digest& diff_id, const LayerIngestOptions& options)
-      : store_(store),
-        chunker_(store.chunker()),
+  Ingest(const Chunker& chunker, ChunkWriter& writer, const Digest& diff_id, const LayerIngestOptions& options,
+         LayerTurn& turn)
+      : chunker_(chunker),
         writer_(writer),
-        large_bytes_(options.large_bytes),
+        turn_(turn),
         builder_(options.layer),
         parts_(diff_id, kRecipeZstdLevel),
         recipe_([this](ByteSpan block) { return parts_.Add(block); }),
@@ -112,7 +148,7 @@ class Ingest {
       extents_.clear();
       if (entry->type == EntryType::kFile) VARVE_RETURN_IF_ERROR(TakeContent(reader, *entry));
       VARVE_RETURN_IF_ERROR(builder_.Add(*entry, extents_));
-      TakeTurnIfLarge();
+      VARVE_RETURN_IF_ERROR(turn_.TakeIfLarge(builder_.size_bytes()));
     }
   }
 
@@ -127,17 +163,13 @@ class Ingest {
     layer.index = std::move(index);
     layer.chunk_count = chunk_count_;
     // The builder's memory is free now, but still ours, and CommitLayer maps an index of that size.
-    if (turn_.owns_lock()) ::malloc_trim(0);
-    layer.turn = std::move(turn_);
+    layer.turn = turn_.Release();
+    if (layer.turn != nullptr) ::malloc_trim(0);
     return layer;
   }
 
  private:
   static constexpr int kRecipeZstdLevel = 6;
-
-  void TakeTurnIfLarge() {
-    if (!turn_.owns_lock() && builder_.size_bytes() > large_bytes_) turn_ = store_.TakeLargeTurn();
-  }
 
   Status TakeContent(TarReader& reader, const Entry& entry) {
     if (entry.segments.empty()) return TakeRun(reader, 0, entry.size_bytes);
@@ -183,17 +215,15 @@ class Ingest {
     if (ordinal == chunk_count_) {
       ++chunk_count_;
       VARVE_RETURN_IF_ERROR(writer_.Add(digest, raw));
-      TakeTurnIfLarge();
+      VARVE_RETURN_IF_ERROR(turn_.TakeIfLarge(builder_.size_bytes()));
     }
     extents_.push_back({offset, ordinal, length});
     return recipe_.Chunk(ordinal);
   }
 
-  Store& store_;
   const Chunker& chunker_;
   ChunkWriter& writer_;
-  const std::size_t large_bytes_;
-  Store::LargeTurn turn_;
+  LayerTurn& turn_;
   LayerIndexBuilder builder_;
   RecipeParts parts_;
   TarRecipeWriter recipe_;
@@ -205,9 +235,10 @@ class Ingest {
 }  // namespace
 
 Result<Store::LayerCommit> IngestLayer(Store& store, ChunkWriter& writer, ByteSource& compressed, const Digest& diff_id,
-                                       const LayerIngestOptions& options) {
-  InflateStage inflate(compressed, options);
-  Ingest ingest(store, writer, diff_id, options);
+                                       const LayerIngestOptions& options, const CancelToken& cancel) {
+  LayerTurn turn(store, options.large_bytes, cancel);
+  InflateStage inflate(compressed, options, turn);
+  Ingest ingest(store.chunker(), writer, diff_id, options, turn);
   VARVE_RETURN_IF_ERROR(ingest.TakeEntries(inflate.plain(), options.tar));
   const InflateStage::Sum sum = inflate.Finish();
   if (sum.diff_id != diff_id) {

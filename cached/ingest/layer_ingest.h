@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "cached/base/cancel.h"
 #include "cached/content/digest.h"
 #include "cached/ingest/byte_source.h"
 #include "cached/ingest/decompressor.h"
@@ -17,7 +18,8 @@ struct LayerIngestOptions {
   LayerLimits layer;
   std::size_t block_bytes = 256 << 10;  // of plain tar, between two stages
   std::size_t queued_blocks = 8;
-  std::size_t large_bytes = 8 << 20;  // of LayerIndexBuilder: a layer beyond takes Store::TakeLargeTurn
+  // A layer of which LayerIndexBuilder or the window of a zstd frame has more takes Store::TakeLargeTurn.
+  std::size_t large_bytes = 8 << 20;
 };
 
 // Takes one layer, compressed or plain, into the store's chunks and returns what Store::CommitLayer wants, but for the
@@ -28,11 +30,12 @@ struct LayerIngestOptions {
 //                                                      └ literals and chunk ordinals → tar recipe, compressed as it
 //                                                      grows
 //
-// A layer whose index is large waits for its turn while it grows, and keeps it until the LayerCommit goes.
+// A layer whose index or zstd window is large waits for its turn while it is read, and keeps it until the LayerCommit
+// goes; kCancelled if `cancel` is set while it waits. `compressed` has to see to that for itself.
 //
 // kDataLoss if the tar's SHA-256 is not `diff_id`; else the errors of Decompressor, TarReader, LayerIndexBuilder and
 // ChunkWriter.
 Result<Store::LayerCommit> IngestLayer(Store& store, ChunkWriter& writer, ByteSource& compressed, const Digest& diff_id,
-                                       const LayerIngestOptions& options);
+                                       const LayerIngestOptions& options, const CancelToken& cancel);
 
 }  // namespace varve

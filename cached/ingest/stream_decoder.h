@@ -24,6 +24,9 @@ class StreamDecoder {
   virtual std::string_view name() const = 0;
   // Whether a member may begin with `first`, which is kMagicBytes long, or shorter at the end of the stream.
   virtual bool StartsWith(ByteSpan first) const = 0;
+  // How far back the member that begins with `first` may refer, which is how much memory it wants: `first` is
+  // kMemberHeadBytes long, or shorter at the end of the stream. Nobody vouches for what it says.
+  virtual std::uint64_t WindowBytes(ByteSpan first) const = 0;
   // To be called in front of each member's first Decode.
   virtual void StartMember() = 0;
   // Decodes until the input is used up, the output is full or the member ends. Neither consumes nor produces when it
@@ -32,6 +35,7 @@ class StreamDecoder {
 };
 
 inline constexpr std::size_t kMagicBytes = 4;
+inline constexpr std::size_t kMemberHeadBytes = 18;  // the longest header of a zstd frame
 
 // 128 MiB, what `zstd --ultra -22` needs and what zstd itself decodes unasked.
 inline constexpr int kZstdWindowLogMax = 27;

@@ -21,6 +21,17 @@ class ZstdDecoder : public StreamDecoder {
     const auto magic = LoadLittle<std::uint32_t>(first.data());
     return magic == ZSTD_MAGICNUMBER || (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
   }
+  std::uint64_t WindowBytes(ByteSpan first) const override {
+    if (first.size() < 6 || LoadLittle<std::uint32_t>(first.data()) != ZSTD_MAGICNUMBER) return 0;
+    constexpr std::byte kSingleSegment{0x20};  // then the window is the whole content
+    if ((first[4] & kSingleSegment) != std::byte{0}) {
+      const unsigned long long content = ZSTD_getFrameContentSize(first.data(), first.size());
+      return content >= ZSTD_CONTENTSIZE_ERROR ? 0 : content;
+    }
+    const auto descriptor = std::to_integer<unsigned>(first[5]);
+    const std::uint64_t base = std::uint64_t{1} << (10 + (descriptor >> 3));
+    return base + base / 8 * (descriptor & 7);
+  }
   void StartMember() override { ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only); }
 
   Result<Step> Decode(ByteSpan input, std::span<std::byte> output) override {

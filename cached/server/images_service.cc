@@ -172,7 +172,8 @@ Result<v1::ListImagesReply::Image> ImagesService::Describe(const Catalog::Row& r
   return image;
 }
 
-Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t layers, LeaseTable::Session& session) {
+Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t layers, LeaseTable::Session& session,
+                                            const grpc::ServerContext& context) {
   if (layers > found.diff_ids.size()) {
     return Error(Code::kNotFound,
                  "the image has " + std::to_string(found.diff_ids.size()) + " layers, not " + std::to_string(layers));
@@ -181,11 +182,14 @@ Result<ChainId> ImagesService::PrepareImage(const FoundImage& found, std::size_t
   const ChainId chain_id = ChainIdOf(wanted);
   static_cast<void>(session.Touch(chain_id.digest));  // EnsureImage looks by itself what is there
   const auto writer = store_.OpenWriter();
-  VARVE_RETURN_IF_ERROR(store_.EnsureImage(*writer, wanted, chain_id));
+  VARVE_RETURN_IF_ERROR(store_.EnsureImage(*writer, wanted, chain_id, [&]() -> Status {
+    if (context.IsCancelled()) return Error(Code::kCancelled, "the client has gone");
+    return Ok();
+  }));
   return chain_id;
 }
 
-grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImageRequest* request,
+grpc::Status ImagesService::Inspect(grpc::ServerContext* context, const v1::InspectImageRequest* request,
                                     v1::ImageDetail* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto split, SplitLayer(request->image()));
   auto session = std::make_unique<LeaseTable::Session>(store_.leases());
@@ -193,7 +197,7 @@ grpc::Status ImagesService::Inspect(grpc::ServerContext*, const v1::InspectImage
   VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes manifest, ReadManifest(store_, found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const Bytes config, ReadConfig(store_, found.manifest_digest));
   VARVE_GRPC_ASSIGN_OR_RETURN(const auto names, catalog_.NamesOf(found.manifest_digest));
-  VARVE_GRPC_ASSIGN_OR_RETURN(const ChainId chain_id, PrepareImage(found, split.second, *session));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const ChainId chain_id, PrepareImage(found, split.second, *session, *context));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t size, TarBytes(found.diff_ids, reply));
   reply->set_size_bytes(size);
   reply->set_manifest_digest(found.manifest_digest.ToString());

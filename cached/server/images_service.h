@@ -41,7 +41,8 @@ class ImagesService final : public v1::Images::Service {
   // Also each layer's into `detail`, if there is one. The layers are leased.
   Result<std::uint64_t> TarBytes(std::span<const Digest> diff_ids, v1::ImageDetail* detail) const;
   // Of the image's lowest `layers`, 0: of all. Its image index is there afterwards, as long as `session` is open.
-  Result<ChainId> PrepareImage(const FoundImage& found, std::size_t layers, LeaseTable::Session& session);
+  Result<ChainId> PrepareImage(const FoundImage& found, std::size_t layers, LeaseTable::Session& session,
+                               const grpc::ServerContext& context);
 
   Store& store_;
   Catalog& catalog_;

@@ -107,7 +107,7 @@ Status RestoreLayerIndex(Store& store, const Digest& diff_id) {
       });
 }
 
-Status RestoreImageIndex(Store& store, const ChainId& chain_id) {
+Status RestoreImageIndex(Store& store, const ChainId& chain_id, const CancelToken& cancel) {
   VARVE_ASSIGN_OR_RETURN(const auto image, store.FindImage(chain_id));
   if (!image) return Ok();  // the collector took it meanwhile
   std::vector<Digest> diff_ids;
@@ -117,7 +117,7 @@ Status RestoreImageIndex(Store& store, const ChainId& chain_id) {
   }
   store.leases().AddDamaged(std::span(&chain_id.digest, 1));
   const auto writer = store.OpenWriter();
-  return store.EnsureImage(*writer, diff_ids, chain_id);
+  return store.EnsureImage(*writer, diff_ids, chain_id, [&] { return cancel.Check(); });
 }
 
 Status RestoreManifest(Store& store, const Digest& manifest_digest, ByteSpan manifest, ByteSpan config) {

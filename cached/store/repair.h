@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "cached/base/cancel.h"
 #include "cached/store/store.h"
 #include "cached/store/verify.h"
 
@@ -27,7 +28,7 @@ Status RestoreFile(Store& store, const Damage::Lost& lost);
 // A layer index in the packs, from its file. kNotFound or kDataLoss if that is no help.
 Status RestoreLayerIndex(Store& store, const Digest& diff_id);
 // The image index, merged anew.
-Status RestoreImageIndex(Store& store, const ChainId& chain_id);
+Status RestoreImageIndex(Store& store, const ChainId& chain_id, const CancelToken& cancel);
 // Manifest and config, whichever cannot be read; their digests are the caller's to check.
 Status RestoreManifest(Store& store, const Digest& manifest_digest, ByteSpan manifest, ByteSpan config);
 

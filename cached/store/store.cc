@@ -149,18 +149,18 @@ Status Store::CommitLayer(ChunkWriter& writer, const LayerCommit& layer) {
   return index_files_->MendLocators(layer.diff_id, durable);
 }
 
-Result<Store::LargeTurn> Store::TurnToMerge(std::span<const Digest> diff_ids) {
+Result<Store::LargeTurn> Store::TurnToMerge(std::span<const Digest> diff_ids, const KeepWaiting& keep_waiting) {
   std::uint64_t bytes = 0;
   for (const Digest& diff_id : diff_ids) {
     VARVE_ASSIGN_OR_RETURN(const auto layer, FindLayer(diff_id));
     if (layer) bytes += layer->index().total_bytes();
   }
-  return bytes > kLargeMergeBytes ? TakeLargeTurn() : LargeTurn();
+  return bytes > kLargeMergeBytes ? TakeLargeTurn(keep_waiting) : LargeTurn();
 }
 
 Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
-                       Database::Batch& records) {
-  VARVE_ASSIGN_OR_RETURN(const LargeTurn turn, TurnToMerge(diff_ids));
+                       const KeepWaiting& keep_waiting, Database::Batch& records) {
+  VARVE_ASSIGN_OR_RETURN(const LargeTurn turn, TurnToMerge(diff_ids, keep_waiting));
   std::vector<MappedLayer> mapped;
   std::vector<LayerIndex> layers;
   for (const Digest& diff_id : diff_ids) {
@@ -182,13 +182,13 @@ Status Store::AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, co
   return Ok();
 }
 
-Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
+Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image, const KeepWaiting& keep_waiting) {
   Database::Batch records;
   // Leased before it is looked up: what is found then stays.
   const bool alive = writer.session().Touch(image.chain_id.digest);
   VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(image.chain_id));
   if (!known || !alive) {
-    VARVE_RETURN_IF_ERROR(AddImage(writer, image.diff_ids, image.chain_id, records));
+    VARVE_RETURN_IF_ERROR(AddImage(writer, image.diff_ids, image.chain_id, keep_waiting, records));
   }
   store::Manifest record;
   VARVE_ASSIGN_OR_RETURN(*record.mutable_manifest(),
@@ -212,13 +212,14 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image) {
   return Commit(writer, std::move(changes), std::move(records));
 }
 
-Status Store::EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id) {
+Status Store::EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
+                          const KeepWaiting& keep_waiting) {
   for (const Digest& diff_id : diff_ids) static_cast<void>(writer.session().Touch(diff_id));
   const bool alive = writer.session().Touch(chain_id.digest);
   VARVE_ASSIGN_OR_RETURN(const auto known, FindImage(chain_id));
   if (known && alive) return Ok();
   Database::Batch records;
-  VARVE_RETURN_IF_ERROR(AddImage(writer, diff_ids, chain_id, records));
+  VARVE_RETURN_IF_ERROR(AddImage(writer, diff_ids, chain_id, keep_waiting, records));
   return Commit(writer, {}, std::move(records));
 }
 

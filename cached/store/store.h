@@ -3,7 +3,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +11,8 @@
 #include "cached/base/clock.h"
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
+#include "cached/base/mutex.h"
+#include "cached/base/one_at_a_time.h"
 #include "cached/base/root_paths.h"
 #include "cached/base/thread_pool.h"
 #include "cached/content/chunker.h"
@@ -63,10 +64,11 @@ class Store {
   Result<std::optional<store::Manifest>> FindManifest(const Digest& manifest) const;
   Result<std::optional<store::Ref>> FindRef(std::string_view name) const;
 
-  // Whoever builds or merges indexes whose memory counts takes turns: one at a time in the process. Held over an ingest
-  // and its commit, so it is no leaf (docs/design/locking.md).
-  using LargeTurn = std::unique_lock<std::mutex>;
-  LargeTurn TakeLargeTurn() { return LargeTurn(large_mutex_); }
+  // Whoever builds, merges or inflates what takes much memory takes turns: one at a time in the process, over an ingest
+  // and its commit. An error of `keep_waiting` ends the wait.
+  using LargeTurn = OneAtATime::Turn;
+  using KeepWaiting = std::function<Status()>;
+  Result<LargeTurn> TakeLargeTurn(const KeepWaiting& keep_waiting) { return large_.Take(keep_waiting); }
 
   struct LayerCommit {
     LargeTurn turn;  // of a large layer, until it is committed
@@ -95,13 +97,13 @@ class Store {
     std::chrono::system_clock::time_point now;
   };
   // Makes an image of layers that are all here durable and visible, its index with it.
-  Status CommitImage(ChunkWriter& writer, const ImageCommit& image);
+  Status CommitImage(ChunkWriter& writer, const ImageCommit& image, const KeepWaiting& keep_waiting);
   // Makes and stores the image index of `diff_ids`, whose chain ID is `chain_id`, if it is not there.
-  Status EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id);
+  Status EnsureImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
+                     const KeepWaiting& keep_waiting);
 
-  // Held by whoever takes a name away, gives one, or judges by names which images go, from the look at the names until
-  // the commit: an image that gets a name meanwhile must not go. Over a commit, so it is no leaf
-  // (docs/design/locking.md).
+  // Held over a commit by whoever takes a name away, gives one, or judges by names which images go, from the look at
+  // the names on: an image that gets a name meanwhile must not go.
   Mutex& names_mutex() LOCK_RETURNED(names_mutex_) { return names_mutex_; }
 
   Status CommitChanges(JournaledChanges changes);
@@ -158,13 +160,13 @@ class Store {
 
   Status Recover();
   std::string Counters() const;
-  Result<LargeTurn> TurnToMerge(std::span<const Digest> diff_ids);
+  Result<LargeTurn> TurnToMerge(std::span<const Digest> diff_ids, const KeepWaiting& keep_waiting);
   Result<std::uint32_t> SlotOf(const std::string& key);
   Status VoidFailedJournals() EXCLUDES(journal_mutex_);
   Status AppendJournal(ChunkWriter& writer, const store::Journal& journal);
   Status Commit(ChunkWriter& writer, JournaledChanges changes, Database::Batch more);
   Status AddImage(ChunkWriter& writer, std::span<const Digest> diff_ids, const ChainId& chain_id,
-                  Database::Batch& records);
+                  const KeepWaiting& keep_waiting, Database::Batch& records);
 
   Fs& fs_;
   const RootPaths paths_;
@@ -183,8 +185,8 @@ class Store {
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);
   std::uint64_t last_failed_journal_ GUARDED_BY(journal_mutex_) = 0;  // 0: none since the last checkpoint
-  Mutex names_mutex_;
-  std::mutex large_mutex_;
+  OneAtATime large_;
+  Mutex names_mutex_;  // guards records of the index: kRef, and which images those keep
   Mutex slot_mutex_;
   std::map<std::string, std::uint32_t> slots_on_their_way_ GUARDED_BY(slot_mutex_);
 };

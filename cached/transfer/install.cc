@@ -135,7 +135,7 @@ Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<
   commit.chain_id = chain_ids.back();
   commit.name = name;
   commit.now = clock_.Now();
-  return store_.CommitImage(*writer, commit);
+  return store_.CommitImage(*writer, commit, [&] { return cancel.Check(); });
 }
 
 Status ImageInstaller::InstallLayers(std::span<const Layer> layers, std::size_t parallel, const std::string& source,
@@ -210,7 +210,7 @@ Result<Store::LayerCommit> ImageInstaller::Ingest(const Layer& layer, const std:
                                                   const CancelToken& cancel) {
   Download download(layer.blob, fetcher, options_.queued_download_blocks, progress, cancel);
   VARVE_ASSIGN_OR_RETURN(Store::LayerCommit commit,
-                         IngestLayer(store_, writer, download.bytes(), layer.diff_id, options_.ingest));
+                         IngestLayer(store_, writer, download.bytes(), layer.diff_id, options_.ingest, cancel));
   commit.blob = layer.blob.digest;
   commit.blob_bytes = layer.blob.size_bytes;
   commit.media_type = layer.blob.media_type;

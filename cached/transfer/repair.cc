@@ -189,7 +189,7 @@ Status Repair::FetchLayer(const Digest& diff_id, const Digest& blob, const store
 
 void Repair::RepairImages() {
   for (const Digest& chain_id : images_) {
-    const Status restored = RestoreImageIndex(store_, ChainId{chain_id});
+    const Status restored = RestoreImageIndex(store_, ChainId{chain_id}, cancel_);
     Report("image index of chain " + chain_id.ToString(), restored, "its layers are merged again");
   }
 }

@@ -56,7 +56,7 @@ std::unique_ptr<TinyStore> TinyStore::AfterKill() const {
 Result<Store::LayerCommit> TinyStore::TryIngest(const Files& files, ChunkWriter& writer) {
   const Bytes tar = TarOf(files);
   MemorySource source(tar);
-  VARVE_ASSIGN_OR_RETURN(Store::LayerCommit layer, IngestLayer(*store_, writer, source, Sha256Of(tar), {}));
+  VARVE_ASSIGN_OR_RETURN(Store::LayerCommit layer, IngestLayer(*store_, writer, source, Sha256Of(tar), {}, {}));
   layer.blob = layer.diff_id;  // not compressed
   layer.blob_bytes = tar.size();
   layer.media_type = "application/vnd.oci.image.layer.v1.tar";
@@ -87,14 +87,16 @@ Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& d
   const std::string config = "config of " + name;
   const auto writer = store_->OpenWriter();
   const Digest digest = Sha256Of(AsBytes(manifest));
-  const Status committed = store_->CommitImage(*writer, {.manifest_digest = digest,
-                                                         .manifest = AsBytes(manifest),
-                                                         .config_digest = Sha256Of(AsBytes(config)),
-                                                         .config = AsBytes(config),
-                                                         .diff_ids = diff_ids,
-                                                         .chain_id = ChainIdOf(diff_ids),
-                                                         .name = name,
-                                                         .now = ManualClock().Now()});
+  const Status committed = store_->CommitImage(*writer,
+                                               {.manifest_digest = digest,
+                                                .manifest = AsBytes(manifest),
+                                                .config_digest = Sha256Of(AsBytes(config)),
+                                                .config = AsBytes(config),
+                                                .diff_ids = diff_ids,
+                                                .chain_id = ChainIdOf(diff_ids),
+                                                .name = name,
+                                                .now = ManualClock().Now()},
+                                               Ok);
   EXPECT_TRUE(committed.ok()) << committed.error().message();
   return digest;
 }
