@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "cached/base/fs.h"
+#include "tests/support/forwarding_fs.h"
 
 namespace varve {
 
@@ -16,7 +16,7 @@ namespace varve {
 //     ... what is tested ...
 //     if (!fs.happened()) break;       // it opens fewer files: all places were tried
 //   }
-class InterposedFs final : public Fs {
+class InterposedFs final : public ForwardingFs {
  public:
   // `happening` runs before the calling thread opens its `nth` file from now on (1 is the next).
   void BeforeOpen(int nth, std::function<void()> happening) {
@@ -30,15 +30,8 @@ class InterposedFs final : public Fs {
     // Only the thread that has set it looks at it.
     if (std::this_thread::get_id() == thread_ && happening_ != nullptr && --left_ == 0)
       std::exchange(happening_, nullptr)();
-    return Fs::Real().Open(path, mode);
+    return ForwardingFs::Open(path, mode);
   }
-  Status Rename(const std::string& from, const std::string& to) override { return Fs::Real().Rename(from, to); }
-  Status Remove(const std::string& path) override { return Fs::Real().Remove(path); }
-  Status MakeDirectories(const std::string& path) override { return Fs::Real().MakeDirectories(path); }
-  Status SyncDirectory(const std::string& path) override { return Fs::Real().SyncDirectory(path); }
-  Result<std::vector<std::string>> List(const std::string& directory) override { return Fs::Real().List(directory); }
-  Result<std::uint64_t> FileSize(const std::string& path) override { return Fs::Real().FileSize(path); }
-  Result<std::uint64_t> FreeBytes(const std::string& directory) override { return Fs::Real().FreeBytes(directory); }
 
  private:
   int left_ = 0;
