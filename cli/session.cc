@@ -8,9 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <initializer_list>
 #include <thread>
 
 #include "cached/base/fs.h"
@@ -42,6 +44,15 @@ std::string LastLine(const std::string& path) {
   while (text.ends_with('\n')) text.remove_suffix(1);
   const std::size_t line = text.rfind('\n');
   return std::string(line == std::string_view::npos ? text : text.substr(line + 1));
+}
+
+// A process that has ended can still be seen (kill -0) until init has reaped it, and some inits look only every few
+// seconds: both are waited for at once.
+void AwaitReaped(std::initializer_list<pid_t> pids) {
+  const auto deadline = std::chrono::steady_clock::now() + kReapTimeout;
+  const auto is_seen = [](pid_t pid) { return pid > 0 && ::kill(pid, 0) == 0; };
+  while (std::ranges::any_of(pids, is_seen) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(kPollInterval);
 }
 
 }  // namespace
@@ -151,17 +162,13 @@ Result<UniqueFd> Session::ImageRoot(DaemonClient& daemon, const v1::ImageDetail&
   return root;
 }
 
-Status Session::AwaitEnd(const std::string& process, pid_t pid) const {
+Status Session::AwaitEnd(const std::string& process) const {
   const auto deadline = std::chrono::steady_clock::now() + kStopTimeout;
   while (Lives(process)) {
     if (std::chrono::steady_clock::now() > deadline)
       return Error(Code::kDeadlineExceeded, "varve-" + process + " does not end");
     std::this_thread::sleep_for(kPollInterval);
   }
-  // It has given up its lock; whoever asks for its pid may still see it until init has reaped it.
-  const auto reaped_by = std::chrono::steady_clock::now() + kReapTimeout;
-  while (pid > 0 && ::kill(pid, 0) == 0 && std::chrono::steady_clock::now() < reaped_by)
-    std::this_thread::sleep_for(kPollInterval);
   ::unlink(paths_.pid(process).c_str());  // one that was killed has left it
   return Ok();
 }
@@ -178,20 +185,22 @@ pid_t Session::PidOf(const std::string& process) const {
 }
 
 Status Session::StopDriver() {
-  const pid_t pid = PidOf("fuse");
   const auto reply = PingDriver(paths_.socket("fuse"));
   if (reply.ok() && ::kill(reply->pid, SIGTERM) != 0 && errno != ESRCH) return ErrnoError(errno, "stop varve-fuse");
-  return AwaitEnd("fuse", pid);
+  return AwaitEnd("fuse");
 }
 
 Status Session::Stop() {
+  const pid_t driver = PidOf("fuse");
+  const pid_t daemon = PidOf("cached");
   VARVE_RETURN_IF_ERROR(StopDriver());
-  const pid_t pid = PidOf("cached");
   if (Lives("cached")) {
     Status stopped = DaemonClient(paths_.socket("cached")).StopDaemon();
     if (!stopped.ok() && stopped.error().code() != Code::kUnavailable) return stopped;
   }
-  return AwaitEnd("cached", pid);
+  VARVE_RETURN_IF_ERROR(AwaitEnd("cached"));
+  AwaitReaped({driver, daemon});
+  return Ok();
 }
 
 Result<int> Session::RunCached(const std::vector<std::string>& arguments) const {

@@ -41,7 +41,7 @@ class Session {
   bool Answers(const std::string& process) const;
   Status StopDriver();
   pid_t PidOf(const std::string& process) const;
-  Status AwaitEnd(const std::string& process, pid_t pid) const;
+  Status AwaitEnd(const std::string& process) const;
 
   const RootPaths paths_;
 };
