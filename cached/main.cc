@@ -93,15 +93,21 @@ int Main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, kHeapArenas);               // NOLINT(concurrency-mt-unsafe): no thread runs yet
   ::mallopt(M_MMAP_THRESHOLD, kOwnMappingBytesMin);  // NOLINT(concurrency-mt-unsafe)
   ::umask(0077);                                     // RocksDB and the socket's directory ask for more than they need
-  const RootPaths paths = RootPaths::FromEnvironment();
+  const Result<RootPaths> paths = RootPaths::FromEnvironment();
+  if (!paths.ok()) {
+    std::fprintf(stderr, "varve-cached: %s\n", paths.error().message().c_str());
+    return 1;
+  }
   if (log_to_file) {
-    const Status made = Fs::Real().MakeDirectories(paths.run());
-    const Status opened = made.ok() ? LogToFile(paths.log("cached")) : made;
+    const Status made = Fs::Real().MakeDirectories(paths->run());
+    const Status opened = made.ok() ? LogToFile(paths->log("cached")) : made;
     if (!opened.ok()) std::fprintf(stderr, "varve-cached: %s\n", opened.error().message().c_str());
   }
-  const auto config = LoadConfig(paths, config_file);
+  const auto config = LoadConfig(*paths, config_file);
   if (config.ok()) SetLogLevel(config->log_level);
-  const Status outcome = !config.ok() ? config.error() : rebuild ? RunRebuild(paths) : RunDaemon(paths, config->server);
+  const Status outcome = !config.ok() ? config.error()
+                         : rebuild    ? RunRebuild(*paths)
+                                      : RunDaemon(*paths, config->server);
   if (outcome.ok()) return 0;
   LogError("{}", outcome.error().message());
   return 1;

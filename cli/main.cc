@@ -14,7 +14,12 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "varve " VARVE_VERSION);
   app.set_help_all_flag("--help-all", "show the help of every command");
   app.require_subcommand(1);
-  Session session(RootPaths::FromEnvironment());
+  const Result<RootPaths> paths = RootPaths::FromEnvironment();
+  if (!paths.ok()) {
+    std::fprintf(stderr, "Error: %s\n", paths.error().message().c_str());
+    return kOwnFailure;
+  }
+  Session session(*paths);
   Cli cli{app, session, {}};
   for (const auto add : {AddBench, AddExplain, AddHistory, AddImages, AddInspect, AddMount, AddPull, AddRmi, AddRun,
                          AddStore, AddSystem, AddTag})

@@ -168,7 +168,7 @@ Status Serve(const Options& options, const RootPaths& paths) {
 }
 
 Status Run(const Options& options) {
-  const RootPaths paths = RootPaths::FromEnvironment();
+  VARVE_ASSIGN_OR_RETURN(const RootPaths paths, RootPaths::FromEnvironment());
   if (::geteuid() != 0) return Error(Code::kPermissionDenied, "varve-fuse needs root");
   ::umask(0077);
   for (const std::string& directory : {paths.run(), paths.sockets})

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <cstdlib>
 #include <string>
+
+#include "cached/base/result.h"
 
 namespace varve {
 
@@ -11,11 +12,9 @@ struct RootPaths {
   std::string root;
   std::string sockets;
 
-  static RootPaths FromEnvironment() {
-    const char* set = std::getenv("VARVE_ROOT");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
-    if (set != nullptr && *set != '\0') return {set, std::string(set) + "/run"};
-    return {"/var/lib/varve", "/run/varve"};
-  }
+  // The root is in canonical form, so that mounts, which are known by it, are found however it was spelled.
+  // kInvalidArgument if it is not absolute: each process would take it for another.
+  static Result<RootPaths> FromEnvironment();
 
   std::string version() const { return root + "/VERSION"; }
   std::string db() const { return root + "/db"; }

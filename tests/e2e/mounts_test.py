@@ -63,6 +63,16 @@ class MountsTest(NodeTest):
         self.node.varve("umount", str(self.place))
         self.assertEqual(os.listdir(self.place), [])
 
+    def test_a_mount_is_known_however_the_root_is_spelled(self):
+        link = self.node.directory / "link"
+        link.symlink_to(self.node.root)
+        for writable in ([], ["--rw"]):
+            self.mount(*writable)
+            for spelling in (f"{self.node.root}/", str(link)):
+                self.assertIn(str(self.place), self.node.varve("mounts", VARVE_ROOT=spelling))
+            self.node.varve("umount", str(self.place), VARVE_ROOT=str(link))
+        self.assertIn("absolute", self.node.refusal("mounts", VARVE_ROOT="root"))
+
     def test_every_mount_comes_back_as_it_was_asked_for(self):
         self.mount("--suid", image=f"{self.image}@layer:1")
         other = self.node.make_directory("other")
