@@ -2,154 +2,25 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <linux/mount.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "cached/base/bytes.h"
 #include "cached/base/check.h"
 #include "cached/base/fs.h"
-#include "cli/runtime/remove_tree.h"
+#include "cached/base/mount_table.h"
+#include "cli/scratch.h"
 
 namespace varve {
 namespace {
 
 constexpr std::size_t kChainRootBytes = 65;  // "/" and a chain ID: the image's directory in the mount of varve-fuse
-
-Status Attach(const UniqueFd& root, const std::string& directory, std::uint64_t attributes) {
-  struct mount_attr wanted{};
-  wanted.attr_set = attributes;
-  wanted.attr_clr = attributes & MOUNT_ATTR_NOSUID ? 0 : MOUNT_ATTR_NOSUID;
-  if (::syscall(SYS_mount_setattr, root.get(), "", AT_EMPTY_PATH, &wanted, sizeof(wanted)) != 0)
-    return ErrnoError(errno, directory);
-  if (::syscall(SYS_move_mount, root.get(), "", AT_FDCWD, directory.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-    return ErrnoError(errno, directory);
-  }
-  return Ok();
-}
-
-Result<std::string> RealPath(const std::string& path) {
-  char* const resolved = ::realpath(path.c_str(), nullptr);
-  if (resolved == nullptr) return ErrnoError(errno, path);
-  std::string real(resolved);
-  ::free(resolved);
-  return real;
-}
-
-// Undoes the octal escapes of /proc/self/mountinfo.
-std::string Unescape(const std::string& field) {
-  std::string text;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    if (field[i] == '\\' && i + 3 < field.size()) {
-      text += static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0'));
-      i += 3;
-    } else {
-      text += field[i];
-    }
-  }
-  return text;
-}
-
-std::string ScratchOf(const std::string& super_options, const RootPaths& paths) {
-  const std::string mark = "workdir=" + paths.mounts() + "/";
-  const std::size_t at = super_options.find(mark);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + mark.size();
-  const std::size_t end = std::min(super_options.find_first_of("/,", begin), super_options.size());
-  return paths.mounts() + "/" + super_options.substr(begin, end - begin);
-}
-
-// The directory of a writable mount below the root of varve:
-//
-//   image    the chain ID, in hex: what to mount again
-//   lower    where the image is attached while the overlay is made
-//   upper    what is written; a symlink to the caller's directory if one was named, and then
-//   work     is a symlink to a directory beside that one, since overlayfs wants both on one file system
-Result<std::string> MakeScratch(const RootPaths& paths, const ChainId& chain_id, const UniqueFd& root,
-                                const std::string& upper) {
-  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.mounts()));
-  std::string scratch = paths.mounts() + "/XXXXXX";
-  if (::mkdtemp(scratch.data()) == nullptr) return ErrnoError(errno, scratch);
-  VARVE_ASSIGN_OR_RETURN(const auto image, Fs::Real().Open(scratch + "/image", OpenMode::kCreateNew));
-  VARVE_RETURN_IF_ERROR(image->WriteAt(0, AsBytes(chain_id.hex())));
-  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(scratch + "/lower"));
-  if (!upper.empty()) {
-    VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(upper));
-    VARVE_ASSIGN_OR_RETURN(const std::string real, RealPath(upper));
-    VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(real + ".work"));
-    if (::symlink(real.c_str(), (scratch + "/upper").c_str()) != 0 ||
-        ::symlink((real + ".work").c_str(), (scratch + "/work").c_str()) != 0) {
-      return ErrnoError(errno, scratch);
-    }
-    return scratch;
-  }
-  for (const char* name : {"/upper", "/work"}) VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(scratch + name));
-  struct stat info{};
-  if (::fstat(root.get(), &info) != 0) return ErrnoError(errno, "image root");
-  const std::string made = scratch + "/upper";
-  if (::chmod(made.c_str(), info.st_mode & 07777) != 0 || ::chown(made.c_str(), info.st_uid, info.st_gid) != 0)
-    return ErrnoError(errno, made);
-  return scratch;
-}
-
-Status MountScratch(const std::string& scratch, const UniqueFd& root, const std::string& directory,
-                    SetuidFiles setuid_files) {
-  const std::string lower = scratch + "/lower";
-  VARVE_RETURN_IF_ERROR(Attach(root, lower, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
-  const std::string options = "lowerdir=" + lower + ",upperdir=" + scratch + "/upper,workdir=" + scratch +
-                              "/work,xino=on,index=off,metacopy=off,redirect_dir=off,nfs_export=off";
-  const unsigned long flags =
-      MS_NODEV | (setuid_files == SetuidFiles::kIgnored ? static_cast<unsigned long>(MS_NOSUID) : 0UL);
-  const int mounted = ::mount("overlay", directory.c_str(), "overlay", flags, options.c_str());
-  const int why = errno;
-  ::umount2(lower.c_str(), MNT_DETACH);  // the overlay keeps a mount of its own
-  if (mounted != 0) return ErrnoError(why, "overlay at " + directory);
-  return Ok();
-}
-
-// What was written to a caller's own directory stays; its work directory is of no use to anybody.
-Status RemoveScratch(const std::string& scratch) {
-  std::error_code error;
-  const std::filesystem::path work = std::filesystem::read_symlink(scratch + "/work", error);
-  if (!error) VARVE_RETURN_IF_ERROR(RemoveTree(work));
-  return RemoveTree(scratch);
-}
-
-struct MountLine {
-  std::string root;  // in its file system
-  std::string directory;
-  std::string options;
-  std::string type;
-  std::string source;
-  std::string super_options;
-};
-
-// Of the caller's mount namespace, in the order of mounting.
-std::vector<MountLine> ReadMountInfo() {
-  std::ifstream file("/proc/self/mountinfo");
-  std::vector<MountLine> lines;
-  for (std::string line; std::getline(file, line);) {
-    // id parent major:minor root mountpoint options [optional…] - type source super-options
-    std::istringstream words(line);
-    std::vector<std::string> fields;
-    for (std::string word; words >> word;) fields.push_back(Unescape(word));
-    const auto dash = std::find(fields.begin(), fields.end(), "-");
-    if (fields.size() < 10 || fields.end() - dash < 4) continue;
-    lines.push_back({fields[3], fields[4], fields[5], dash[1], dash[2], dash[3]});
-  }
-  return lines;
-}
 
 // Whether the varve-fuse behind a mount has died. The kernel goes on giving what it has cached, so this asks for a name
 // that nobody has asked for before.
@@ -168,7 +39,7 @@ Status DetachDead(const UserMount& mount) {
   if (!mount.scratch.empty()) {
     return Error(Code::kFailedPrecondition, "it is still in use; end what uses it, or unmount what is mounted below");
   }
-  for (const MountLine& line : ReadMountInfo()) {
+  for (const MountLine& line : ReadMountTable()) {
     if (line.directory.starts_with(mount.directory + "/"))
       return Error(Code::kFailedPrecondition, "unmount " + line.directory + " first");
   }
@@ -206,11 +77,6 @@ std::vector<DetachedMount> DetachAllDead(const std::vector<UserMount>& mounts, c
 
 }  // namespace
 
-Status AttachImage(const UniqueFd& root, const std::string& directory, SetuidFiles setuid_files) {
-  const std::uint64_t nosuid = setuid_files == SetuidFiles::kIgnored ? MOUNT_ATTR_NOSUID : 0;
-  return Attach(root, directory, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | nosuid);
-}
-
 Status AttachWritable(const RootPaths& paths, const ChainId& chain_id, const UniqueFd& root,
                       const std::string& directory, const std::string& upper, SetuidFiles setuid_files) {
   VARVE_ASSIGN_OR_RETURN(const std::string scratch, MakeScratch(paths, chain_id, root, upper));
@@ -221,7 +87,7 @@ Status AttachWritable(const RootPaths& paths, const ChainId& chain_id, const Uni
 
 Result<std::vector<UserMount>> ListMounts(const RootPaths& paths) {
   std::vector<UserMount> mounts;
-  for (const MountLine& line : ReadMountInfo()) {
+  for (const MountLine& line : ReadMountTable()) {
     UserMount mount{.directory = line.directory, .chain_id = "", .scratch = ""};
     if (line.type == "fuse.varve" && line.source == paths.rootfs() && line.root.size() == kChainRootBytes) {
       mount.chain_id = line.root.substr(1);
@@ -241,9 +107,10 @@ Result<std::vector<UserMount>> ListMounts(const RootPaths& paths) {
 }
 
 Status Unmount(const RootPaths& paths, const std::string& directory, Busy busy) {
-  auto real = RealPath(directory);
+  std::error_code error;
+  std::filesystem::path where = std::filesystem::canonical(directory, error);
   // A mount whose varve-fuse has died answers nothing, not even stat.
-  const std::string where = real.ok() ? *real : std::filesystem::absolute(directory).lexically_normal().string();
+  if (error) where = std::filesystem::absolute(directory).lexically_normal();
   VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> mounts, ListMounts(paths));
   const auto found =
       std::find_if(mounts.rbegin(), mounts.rend(), [&](const UserMount& mount) { return mount.directory == where; });

@@ -8,13 +8,9 @@
 #include "cached/base/result.h"
 #include "cached/base/root_paths.h"
 #include "cached/content/digest.h"
+#include "cli/attach.h"
 
 namespace varve {
-
-enum class SetuidFiles { kIgnored, kHonoured };
-
-// Attaches the detached root of an image at `directory`, read-only and nodev.
-Status AttachImage(const UniqueFd& root, const std::string& directory, SetuidFiles setuid_files);
 
 // Mounts a writable view of an image, whose detached root is `root`, at `directory`. What is written goes to `upper`
 // and stays there; with an empty `upper` it goes below the root of varve and is thrown away by Unmount.
