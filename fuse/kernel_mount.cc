@@ -7,16 +7,42 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
 #include "cached/base/fs.h"
+#include "cached/base/mount_table.h"
 
 namespace varve {
 
-Status EnterPrivateMountNamespace() {
+namespace {
+
+bool IsAtOrBelow(const std::string& path, const std::string& top) {
+  return top == "/" || path == top || path.starts_with(top + "/");
+}
+
+// The namespace starts with a copy of every mount there is, and a copy keeps its file system: whoever unmounts the
+// original would find the device still busy, and an overlay's upper directory still in use.
+void DropUnneededMounts(const RootPaths& paths) {
+  const std::array<std::string, 5> needed = {paths.root, paths.sockets, "/dev", "/proc", "/sys"};
+  const std::vector<MountLine> table = ReadMountTable();
+  for (auto line = table.rbegin(); line != table.rend(); ++line) {
+    const bool leads_there =
+        std::ranges::any_of(needed, [&](const std::string& place) { return IsAtOrBelow(place, line->directory); });
+    // What fails is covered by another mount, and stays.
+    if (!leads_there && !IsAtOrBelow(line->directory, paths.root))
+      ::umount2(line->directory.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  }
+}
+
+}  // namespace
+
+Status EnterPrivateMountNamespace(const RootPaths& paths) {
   if (::unshare(CLONE_NEWNS) != 0) return ErrnoError(errno, "a mount namespace of its own");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return ErrnoError(errno, "make / rslave");
+  DropUnneededMounts(paths);
   return Ok();
 }
 

@@ -4,13 +4,15 @@
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
+#include "cached/base/root_paths.h"
 #include "cached/content/digest.h"
 
 namespace varve {
 
-// A mount namespace of our own, which still sees mounts that are made outside, but shows ours to nobody. Only while the
-// process has one thread.
-Status EnterPrivateMountNamespace();
+// A mount namespace of our own, which still sees mounts that are made outside, but shows ours to nobody, and has of
+// those that were there before only what leads to the root of varve and to the kernel's own. Only while the process has
+// one thread.
+Status EnterPrivateMountNamespace(const RootPaths& paths);
 
 // The one FUSE mount of the node, in the private namespace. It reaches others as detached copies of single images'
 // roots.

@@ -135,7 +135,7 @@ sigset_t BlockStopSignals() {
 
 Status Serve(const Options& options, const RootPaths& paths) {
   const sigset_t stop_signals = BlockStopSignals();
-  VARVE_RETURN_IF_ERROR(EnterPrivateMountNamespace());
+  VARVE_RETURN_IF_ERROR(EnterPrivateMountNamespace(paths));
   VARVE_ASSIGN_OR_RETURN(KernelMount made, KernelMount::Create(paths.rootfs()));
 
   MountsClient mounts(paths.socket("cached"), {.resolve_timeout = std::chrono::seconds(options.wait_seconds)});

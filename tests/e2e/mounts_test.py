@@ -73,6 +73,13 @@ class MountsTest(NodeTest):
             self.node.varve("umount", str(self.place), VARVE_ROOT=str(link))
         self.assertIn("absolute", self.node.refusal("mounts", VARVE_ROOT="root"))
 
+    def test_the_driver_does_not_hold_what_others_have_mounted(self):
+        disk = self.node.make_directory("disk")
+        self.assertEqual(self.node.run("mount", "-t", "tmpfs", "none", str(disk)).returncode, 0)
+        self.mount()
+        self.assertEqual(self.node.run("umount", str(disk)).returncode, 0)
+        self.assertNotIn(f" {disk} ", pathlib.Path(f"/proc/{self.node.pid('fuse')}/mountinfo").read_text())
+
     def test_every_mount_comes_back_as_it_was_asked_for(self):
         self.mount("--suid", image=f"{self.image}@layer:1")
         other = self.node.make_directory("other")
