@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cached/base/bytes.h"
 #include "cached/base/check.h"
@@ -21,6 +22,24 @@ namespace varve {
 namespace {
 
 constexpr std::size_t kChainRootBytes = 65;  // "/" and a chain ID: the image's directory in the mount of varve-fuse
+
+std::optional<UserMount> OfThisRoot(const MountLine& line, const RootPaths& paths) {
+  UserMount mount;
+  mount.directory = line.directory;
+  if (line.type == "fuse.varve" && line.source == paths.rootfs() && line.root.size() == kChainRootBytes) {
+    mount.chain_id = line.root.substr(1);
+  } else if (line.type == "overlay") {
+    mount.scratch = ScratchOf(line.super_options, paths);
+  }
+  if (mount.chain_id.empty() && mount.scratch.empty()) return std::nullopt;
+  if (!mount.scratch.empty()) {
+    const auto image = ReadWholeFile(Fs::Real(), mount.scratch + "/image", kChainRootBytes);
+    if (image.ok()) mount.chain_id = AsText(*image);
+  }
+  const bool nosuid = ("," + line.options + ",").find(",nosuid,") != std::string::npos;
+  mount.setuid_files = nosuid ? SetuidFiles::kIgnored : SetuidFiles::kHonoured;
+  return mount;
+}
 
 // Whether the varve-fuse behind a mount has died. The kernel goes on giving what it has cached, so this asks for a name
 // that nobody has asked for before.
@@ -47,10 +66,10 @@ Status DetachDead(const UserMount& mount) {
   return Ok();
 }
 
-void WarnOfDead(const UserMount& mount, const Error& error) {
-  const std::string kept = mount.scratch.empty() ? "" : "; what was written is kept in " + mount.scratch + "/upper";
+// `written` is the upper directory of a writable mount.
+void WarnOfDead(const UserMount& mount, const Error& error, const std::string& written) {
   fmt::print(stderr, "Warning: {}: varve-fuse died under this mount, and it is not mounted anew: {}{}\n",
-             mount.directory, error.message(), kept);
+             mount.directory, error.message(), written.empty() ? "" : "; what was written is kept in " + written);
 }
 
 struct DetachedMount {
@@ -69,7 +88,7 @@ std::vector<DetachedMount> DetachAllDead(const std::vector<UserMount>& mounts, c
     if (gone.ok()) {
       detached.push_back({*mount, std::move(root).value()});
     } else {
-      WarnOfDead(*mount, gone.error());
+      WarnOfDead(*mount, gone.error(), mount->scratch.empty() ? "" : mount->scratch + "/upper");
     }
   }
   return detached;
@@ -77,31 +96,31 @@ std::vector<DetachedMount> DetachAllDead(const std::vector<UserMount>& mounts, c
 
 }  // namespace
 
+Status CheckMountPoint(const RootPaths& paths, const std::string& directory) {
+  std::error_code error;
+  const std::string where = std::filesystem::canonical(directory, error).string();
+  if (error) return ErrnoError(error.value(), directory);
+  if ((where + "/").starts_with(paths.root + "/"))
+    return Error(Code::kInvalidArgument, directory + ": is varve's own (" + paths.root + "); mount outside of it");
+  return Ok();
+}
+
 Status AttachWritable(const RootPaths& paths, const ChainId& chain_id, const UniqueFd& root,
                       const std::string& directory, const std::string& upper, SetuidFiles setuid_files) {
-  VARVE_ASSIGN_OR_RETURN(const std::string scratch, MakeScratch(paths, chain_id, root, upper));
-  Status mounted = MountScratch(scratch, root, directory, setuid_files);
-  if (!mounted.ok()) RemoveScratch(scratch).IgnoreError("the first error says why");
-  return mounted;
+  Status mounted;
+  {
+    VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, LockScratches(paths));
+    VARVE_ASSIGN_OR_RETURN(const std::string scratch, MakeScratch(paths, chain_id, root, upper));
+    mounted = MountScratch(scratch, root, directory, setuid_files);
+  }
+  const Status swept = SweepScratches(paths);  // what others left, and this one if it is not mounted
+  return mounted.ok() ? swept : mounted;
 }
 
 Result<std::vector<UserMount>> ListMounts(const RootPaths& paths) {
   std::vector<UserMount> mounts;
   for (const MountLine& line : ReadMountTable()) {
-    UserMount mount{.directory = line.directory, .chain_id = "", .scratch = ""};
-    if (line.type == "fuse.varve" && line.source == paths.rootfs() && line.root.size() == kChainRootBytes) {
-      mount.chain_id = line.root.substr(1);
-    } else if (line.type == "overlay") {
-      mount.scratch = ScratchOf(line.super_options, paths);
-    }
-    if (!mount.scratch.empty()) {
-      const auto image = ReadWholeFile(Fs::Real(), mount.scratch + "/image", kChainRootBytes);
-      if (image.ok()) mount.chain_id = AsText(*image);
-    }
-    if (mount.chain_id.empty() && mount.scratch.empty()) continue;
-    const bool nosuid = ("," + line.options + ",").find(",nosuid,") != std::string::npos;
-    mount.setuid_files = nosuid ? SetuidFiles::kIgnored : SetuidFiles::kHonoured;
-    mounts.push_back(std::move(mount));
+    if (auto mount = OfThisRoot(line, paths)) mounts.push_back(std::move(*mount));
   }
   return mounts;
 }
@@ -111,20 +130,22 @@ Status Unmount(const RootPaths& paths, const std::string& directory, Busy busy) 
   std::filesystem::path where = std::filesystem::canonical(directory, error);
   // A mount whose varve-fuse has died answers nothing, not even stat.
   if (error) where = std::filesystem::absolute(directory).lexically_normal();
-  VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> mounts, ListMounts(paths));
-  const auto found =
-      std::find_if(mounts.rbegin(), mounts.rend(), [&](const UserMount& mount) { return mount.directory == where; });
-  if (found == mounts.rend()) return Error(Code::kNotFound, directory + ": varve has nothing mounted there");
+  const std::vector<MountLine> table = ReadMountTable();
+  const auto top =
+      std::find_if(table.rbegin(), table.rend(), [&](const auto& line) { return line.directory == where; });
+  if (top == table.rend() || !OfThisRoot(*top, paths)) {
+    return Error(Code::kNotFound, directory + ": varve has nothing mounted there" +
+                                      (top == table.rend() ? "" : ", or " + top->type + " is mounted over it"));
+  }
   if (::umount2(where.c_str(), busy == Busy::kDetached ? MNT_DETACH : 0) != 0) return ErrnoError(errno, directory);
-  return found->scratch.empty() ? Ok() : RemoveScratch(found->scratch);
+  return SweepScratches(paths);
 }
 
 Status ReviveMounts(const RootPaths& paths, const ImageRootSource& image_root) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> seen, ListMounts(paths));
   if (std::none_of(seen.begin(), seen.end(), IsDead)) return Ok();
   // One command at a time; the one that waited finds nothing left to do.
-  const UniqueFd lock(::open(paths.lock("mounts").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, paths.lock("mounts"));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, LockScratches(paths));
   VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> mounts, ListMounts(paths));
   const std::vector<DetachedMount> detached = DetachAllDead(mounts, image_root);
   for (auto dead = detached.rbegin(); dead != detached.rend(); ++dead) {
@@ -135,7 +156,7 @@ Status ReviveMounts(const RootPaths& paths, const ImageRootSource& image_root) {
     if (attached.ok()) {
       fmt::print(stderr, "{}: mounted anew, since varve-fuse had died\n", mount.directory);
     } else {
-      WarnOfDead(mount, attached.error());
+      WarnOfDead(mount, attached.error(), mount.scratch.empty() ? "" : KeepScratch(mount.scratch));
     }
   }
   return Ok();

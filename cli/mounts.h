@@ -12,8 +12,13 @@
 
 namespace varve {
 
+// kInvalidArgument if `directory` lies inside the root of varve, where a mount would hide or hold up what is kept
+// there.
+Status CheckMountPoint(const RootPaths& paths, const std::string& directory);
+
 // Mounts a writable view of an image, whose detached root is `root`, at `directory`. What is written goes to `upper`
-// and stays there; with an empty `upper` it goes below the root of varve and is thrown away by Unmount.
+// and stays there; with an empty `upper` it goes below the root of varve and is thrown away once it is unmounted
+// (cli/scratch.h).
 Status AttachWritable(const RootPaths& paths, const ChainId& chain_id, const UniqueFd& root,
                       const std::string& directory, const std::string& upper, SetuidFiles setuid_files);
 
@@ -26,7 +31,7 @@ struct UserMount {
 // What this root of varve has mounted in the caller's mount namespace, in the order of mounting.
 Result<std::vector<UserMount>> ListMounts(const RootPaths& paths);
 
-// kNotFound if varve has nothing mounted there.
+// kNotFound if varve has nothing mounted there, or not on top.
 enum class Busy { kRefused, kDetached };
 Status Unmount(const RootPaths& paths, const std::string& directory, Busy busy);
 

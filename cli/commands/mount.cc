@@ -16,6 +16,7 @@ struct MountOptions {
 };
 
 Result<int> RunMount(Session& session, const MountOptions& options) {
+  VARVE_RETURN_IF_ERROR(CheckMountPoint(session.paths(), options.directory).In("mount"));
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kUse));
   VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(image.chain_id()));

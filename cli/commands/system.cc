@@ -9,6 +9,7 @@
 #include "cli/mounts.h"
 #include "cli/print.h"
 #include "cli/runtime/state.h"
+#include "cli/scratch.h"
 
 namespace varve {
 namespace {
@@ -121,6 +122,7 @@ bool Confirmed(const PruneOptions& options) {
 Result<int> RunPrune(Session& session, const PruneOptions& options) {
   if (!Confirmed(options)) return 0;
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  VARVE_RETURN_IF_ERROR(SweepScratches(session.paths()));
   v1::PruneRequest request;
   request.set_all(options.all);
   VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));

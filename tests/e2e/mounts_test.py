@@ -187,6 +187,92 @@ class MountsTest(NodeTest):
         self.mount("--rw", "--upper", str(upper))
         self.assertEqual((self.place / "written").read_text(), "mine")
 
+    def scratches(self):
+        return os.listdir(self.node.root / "mounts") if (self.node.root / "mounts").exists() else []
+
+    def run_ok(self, *command):
+        done = self.node.run(*command)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_a_plain_umount_leaves_is_swept_by_the_next_command(self):
+        other = self.node.make_directory("other")
+        for command in (["system", "prune", "-f"], ["mount", "--rw", self.image, str(other)], ["umount", str(other)]):
+            before = set(self.scratches())
+            self.mount("--rw")
+            (self.place / "written").write_text("thrown away")
+            self.run_ok("umount", str(self.place))
+            left, = set(self.scratches()) - before
+            self.node.varve(*command)
+            self.assertNotIn(left, self.scratches(), command)
+        self.assertEqual(self.scratches(), [])
+
+    def test_a_sweep_keeps_the_callers_upper_directory(self):
+        upper = self.node.directory / "kept"
+        self.mount("--rw", "--upper", str(upper))
+        (self.place / "written").write_text("mine")
+        self.run_ok("umount", str(self.place))
+        self.node.varve("system", "prune", "-f")
+        self.assertEqual(self.scratches(), [])
+        self.assertEqual((upper / "written").read_text(), "mine")
+        self.assertFalse((self.node.directory / "kept.work").exists())
+
+    def test_a_sweep_keeps_what_is_mounted_in_another_namespace(self):
+        script = (f"varve mount --rw {self.image} {self.place} && cd {self.place} && echo kept >written && echo && "
+                  "read go && cat *n")
+        inside = self.node.start("unshare", "--mount", "--propagation", "private", "sh", "-c", script,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        inside.stdout.readline()
+        self.node.varve("system", "prune", "-f")
+        self.assertEqual(inside.communicate(b"go\n")[0], b"kept\n")
+        self.node.varve("system", "prune", "-f")
+        self.assertEqual(self.scratches(), [])
+
+    def test_umount_keeps_what_a_second_mount_of_the_same_still_shows(self):
+        again = self.node.make_directory("again")
+        self.mount("--rw")
+        (self.place / "written").write_text("mine")
+        self.run_ok("mount", "--bind", str(self.place), str(again))
+        self.node.varve("umount", str(self.place))
+        self.assertEqual(os.listdir(self.place), [])
+        (again / "second").unlink()
+        self.assertEqual((again / "written").read_text(), "mine")
+        self.node.varve("umount", str(again))
+        self.assertEqual(self.scratches(), [])
+
+    def test_umount_does_not_take_what_is_mounted_over_for_its_own(self):
+        self.mount("--rw")
+        (self.place / "written").write_text("mine")
+        self.run_ok("mount", "-t", "tmpfs", "none", str(self.place))
+        self.assertIn("tmpfs is mounted over it", self.node.refusal("umount", str(self.place)))
+        self.run_ok("umount", str(self.place))
+        self.assertEqual((self.place / "written").read_text(), "mine")
+
+    def test_two_mounts_may_not_write_to_one_directory(self):
+        upper, other = self.node.directory / "kept", self.node.make_directory("other")
+        self.mount("--rw", "--upper", str(upper))
+        self.assertIn(f"{upper}: another mount writes to it",
+                      self.node.refusal("mount", "--rw", "--upper", str(upper), self.image, str(other)))
+        (self.place / "written").write_text("mine")
+        self.node.varve("umount", str(self.place))
+        self.node.varve("mount", "--rw", "--upper", str(upper), self.image, str(other))
+        self.assertEqual((other / "written").read_text(), "mine")
+
+    def test_what_cannot_be_mounted_anew_is_kept_where_the_warning_says(self):
+        self.mount("--rw")
+        (self.place / "written").write_text("mine")
+        self.kill_driver()
+        scratch, = self.scratches()
+        (self.node.root / "mounts" / scratch / "lower").rmdir()
+        kept = self.next_command().split("kept in ")[1].strip()
+        self.node.varve("system", "prune", "-f")
+        self.assertEqual(pathlib.Path(kept, "written").read_text(), "mine")
+
+    def test_nothing_is_mounted_inside_the_root(self):
+        for place in (self.node.root, self.node.root / "run"):
+            for writable in ([], ["--rw"]):
+                self.assertIn("mount outside of it", self.node.refusal("mount", *writable, self.image, str(place)))
+        self.assertEqual(self.node.varve("mounts").count("\n"), 1)
+
 
 if __name__ == "__main__":
     unittest.main()
