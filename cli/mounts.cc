@@ -16,6 +16,7 @@
 #include "cached/base/check.h"
 #include "cached/base/fs.h"
 #include "cached/base/mount_table.h"
+#include "cached/client/driver_protocol.h"
 #include "cli/scratch.h"
 
 namespace varve {
@@ -46,7 +47,7 @@ std::optional<UserMount> OfThisRoot(const MountLine& line, const RootPaths& path
 bool IsDead(const UserMount& mount) {
   std::array<std::byte, 16> random;
   VARVE_CHECK(::getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
-  const std::string name = mount.directory + "/.varve-" + ToHex(random);
+  const std::string name = fmt::format("{}/{}{}", mount.directory, kProbePrefix, ToHex(random));
   return ::faccessat(AT_FDCWD, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOTCONN;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "cached/client/driver_protocol.h"
 #include "fuse/attributes.h"
 #include "fuse/xattrs.h"
 
@@ -67,6 +68,10 @@ void ImageFs::LookUp(fuse_req_t request, NodeId parent, std::string_view name) {
   }
   const fb::ImageEntry* found = directory->image->index.Find(*directory->own, name);
   if (found == nullptr) {
+    if (name.starts_with(kProbePrefix)) {
+      fuse_reply_err(request, kProbeAnswer);
+      return;
+    }
     fuse_entry_param absent{};  // ino 0: the kernel remembers that there is none
     absent.entry_timeout = kForeverSeconds;
     fuse_reply_entry(request, &absent);

@@ -2,10 +2,12 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
@@ -21,6 +23,13 @@
 namespace varve {
 
 inline constexpr std::uint32_t kDriverProtocolVersion = 1;
+
+// How a command asks through a mount whether the varve-fuse behind it lives: it looks up a name that starts with
+// kProbePrefix and was never asked for. Of an image that has no such name, the answer is kProbeAnswer. Unlike ENOENT,
+// the kernel remembers no error, overlayfs above included: a probe leaves nothing behind. Without a varve-fuse it is
+// ENOTCONN.
+inline constexpr std::string_view kProbePrefix = ".varve-probe-";
+inline constexpr int kProbeAnswer = ENODATA;
 
 struct DriverRequest {
   std::optional<ChainId> mount;  // none: a ping

@@ -73,6 +73,15 @@ class MountsTest(NodeTest):
             self.node.varve("umount", str(self.place), VARVE_ROOT=str(link))
         self.assertIn("absolute", self.node.refusal("mounts", VARVE_ROOT="root"))
 
+    def test_asking_whether_the_driver_lives_leaves_nothing_in_the_kernels_caches(self):
+        for writable in ([], ["--rw"]):
+            self.mount(*writable)
+            for _ in range(2):  # what is remembered is absent the second time
+                with self.assertRaises(OSError) as caught:
+                    (self.place / ".varve-probe-1").stat()
+                self.assertEqual(caught.exception.errno, errno.ENODATA)
+            self.node.varve("umount", str(self.place))
+
     def test_the_driver_does_not_hold_what_others_have_mounted(self):
         disk = self.node.make_directory("disk")
         self.assertEqual(self.node.run("mount", "-t", "tmpfs", "none", str(disk)).returncode, 0)

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "cached/client/driver_protocol.h"
 #include "tests/fuse/served.h"
 #include "tests/support/temp_dir.h"
 
@@ -80,6 +81,13 @@ TEST_F(MetadataTest, ImagesThatShareALayerShareItsInodesButNotTheirDirectories) 
   EXPECT_EQ(node >> 32, store_.SlotOf(shared));
   EXPECT_EQ(served.kernel.Walk(one, {"etc"}).nodeid >> 32, store_.SlotOf(small));
   EXPECT_EQ(served.kernel.Walk(other, {"etc"}).nodeid >> 32, store_.SlotOf(large));
+}
+
+TEST_F(MetadataTest, ACommandsProbeIsAnsweredAndLeavesNothingToRemember) {
+  const Digest layer = TinyStore::Layer(store_).File("a", "").Publish();
+  Served served(store_);
+  const std::uint64_t root = served.Mount(store_.AddImage({layer}));
+  EXPECT_EQ(served.kernel.LookUp(root, std::string(kProbePrefix) + "1").error, kProbeAnswer);
 }
 
 TEST_F(MetadataTest, AnAbsentNameIsRememberedForEverButNotInTheMountsRoot) {
