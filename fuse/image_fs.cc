@@ -127,7 +127,7 @@ void ImageFs::Read(fuse_req_t request, NodeId id, std::size_t size, std::uint64_
 
 // A damaged file may be read a thousand times a second.
 void ImageFs::LogFailedRead(const Node& file, const Error& error) {
-  const auto left_out = failed_reads_.Admit();
+  const auto left_out = failed_reads_.Admit(error.message());
   if (!left_out) return;
   const ImageRegistry::Place place = images_.FindPlace(file);
   LogError("image {}: {}: {}; reading it fails with EIO{}", place.image, place.path, error.message(), *left_out);

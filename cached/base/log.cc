@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 
 namespace varve {
 namespace {
@@ -37,17 +38,24 @@ Status LogToFile(const std::string& path) {
 
 void SetLogLevel(LogLevel least) { least_level.store(least); }
 
-std::optional<std::string> LogLimit::Admit() {
+std::optional<std::string> LogLimit::Admit(std::string_view line) {
   const auto now = clock_.Now();
+  const std::size_t hash = std::hash<std::string_view>()(line);
   std::uint64_t left_out = 0;
   {
     MutexLock lock(mutex_);
-    paid_until_ = std::clamp(paid_until_, now, now + kBurst * kInterval);  // a clock that was put back is forgiven
-    if (paid_until_ > now + (kBurst - 1) * kInterval) {
+    // A clock that was put back is forgiven.
+    paid_until_ = std::clamp(paid_until_, now, now + kBurst * kInterval);
+    const bool logged = std::ranges::any_of(logged_, [&](const Logged& before) {
+      return before.hash == hash && before.until > now && before.until <= now + kRepeat;
+    });
+    if (logged || paid_until_ > now + (kBurst - 1) * kInterval) {
       ++left_out_;
       return std::nullopt;
     }
     paid_until_ += kInterval;
+    logged_[oldest_] = {.hash = hash, .until = now + kRepeat};
+    oldest_ = (oldest_ + 1) % kLines;
     left_out = std::exchange(left_out_, 0);
   }
   return left_out == 0 ? std::string() : fmt::format(" ({} more like this were left out before)", left_out);

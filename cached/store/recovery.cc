@@ -173,10 +173,9 @@ Result<Locator> Store::ResolveLocator(const Digest& diff_id, std::uint32_t ordin
   const Digest digest = DigestOf(layer.index.chunks()[ordinal].sha256());
   const auto content = ReadChunk(digest);
   if (!content.ok()) {
-    if (const auto left_out = damage_log_.Admit()) {
-      LogError("layer {}: {}{}", diff_id.ToString(), content.error().message(), *left_out);
-    }
-    return content.error().In("layer " + diff_id.ToString());
+    const Error error = content.error().In("layer " + diff_id.ToString());
+    if (const auto left_out = damage_log_.Admit(error.message())) LogError("{}{}", error.message(), *left_out);
+    return error;
   }
   VARVE_ASSIGN_OR_RETURN(LocatorTable table, index_files_->OpenLocators(layer, LocatorTable::Access::kReadWrite));
   VARVE_RETURN_IF_ERROR(SetWord(*database_, table, ordinal, digest));
