@@ -12,9 +12,10 @@
 
 namespace varve {
 
-// Carries out what the daemon asks of this process. Release is in three steps: the kernel is told to drop the image's
-// entry, and with it all that nobody uses; its FORGETs arrive; an image without lookups is unmapped. An image that is
-// still used stays, and is not in the answer. Commands come from one thread.
+// Carries out what the daemon asks of this process. Release leaves alone what is attached somewhere, since the kernel
+// would detach what others have mounted inside of it. For the rest it is in three steps: the kernel is told to drop the
+// image's entry, and with it all that nobody uses; its FORGETs arrive; an image without lookups is unmapped. An image
+// that is still used stays, and is not in the answer. Commands come from one thread.
 class Driver final : public DriverCommands {
  public:
   // All must outlive the driver. `mountpoint` is where the kernel shows the session's root.

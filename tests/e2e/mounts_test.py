@@ -82,6 +82,16 @@ class MountsTest(NodeTest):
                 self.assertEqual(caught.exception.errno, errno.ENODATA)
             self.node.varve("umount", str(self.place))
 
+    def test_a_prune_keeps_what_is_mounted_inside_a_mounted_image(self):
+        self.mount()
+        self.run_ok("mount", "-t", "tmpfs", "none", str(self.place / "etc"))
+        (self.place / "etc/data").write_text("somebody's")
+        self.assertNotIn("Deleted", self.node.varve("system", "prune", "-af"))
+        self.assertEqual((self.place / "etc/data").read_text(), "somebody's")
+        self.run_ok("umount", str(self.place / "etc"))
+        self.node.varve("umount", str(self.place))
+        self.assertIn("Deleted", self.node.varve("system", "prune", "-af"))
+
     def test_the_driver_does_not_hold_what_others_have_mounted(self):
         disk = self.node.make_directory("disk")
         self.assertEqual(self.node.run("mount", "-t", "tmpfs", "none", str(disk)).returncode, 0)
