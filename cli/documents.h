@@ -12,6 +12,15 @@ namespace varve {
 std::string UsageJson(const v1::UsageReply& usage);
 std::string DedupJson(const v1::BenchDedupReply& report);
 std::string ImageRowJson(const v1::ListImagesReply::Image& image);
+// A row of docker's `history --format json`.
+struct HistoryRow {
+  std::string id;
+  std::string created;  // RFC 3339
+  std::string created_by;
+  std::string size;
+  std::string comment;
+};
+std::string HistoryRowJson(const HistoryRow& row);
 // One line each, for `pull --json` (docs/man/varve.1).
 std::string PullLayerJson(const v1::PullEvent::Layer& layer);
 std::string PullDoneJson(const v1::PullEvent::Done& done);

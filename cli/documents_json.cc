@@ -68,6 +68,16 @@ std::string ImageRowJson(const v1::ListImagesReply::Image& image) {
   return Text(json, kOneLine);
 }
 
+std::string HistoryRowJson(const HistoryRow& row) {
+  return Text({{"Comment", row.comment},
+               {"CreatedAt", row.created},
+               {"CreatedBy", row.created_by},
+               {"CreatedSince", AgoOf(row.created)},
+               {"ID", row.id},
+               {"Size", row.size}},
+              kOneLine);
+}
+
 std::string PullLayerJson(const v1::PullEvent::Layer& layer) {
   std::string state = v1::PullEvent::Layer::State_Name(layer.state());
   std::ranges::transform(state, state.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -44,6 +44,21 @@ std::string AgoOf(const std::string& rfc3339) {
   return "N/A";
 }
 
+std::string CellOf(std::string_view text, std::size_t most) {
+  std::string cell;
+  std::size_t last = 0;  // where the last character begins that may stay before "…"
+  std::size_t characters = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xc0) != 0x80) {  // not inside of a character of UTF-8
+      if (++characters == most) last = cell.size();
+      if (characters > most) return cell.substr(0, last) + "…";
+    }
+    cell += byte < 0x20 || byte == 0x7f ? ' ' : c;
+  }
+  return cell;
+}
+
 std::string ShortId(const std::string& digest) {
   const std::size_t colon = digest.find(':');
   return digest.substr(colon == std::string::npos ? 0 : colon + 1, 12);

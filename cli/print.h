@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace varve {
@@ -19,6 +20,10 @@ class Table {
 
 // "3 weeks ago", as docker says it, of an RFC 3339 time; "N/A" if it does not parse.
 std::string AgoOf(const std::string& rfc3339);
+
+// Text of an image's for a cell of a table: control characters, which a terminal might obey, become blanks, and of more
+// than `most` characters the last is "…".
+std::string CellOf(std::string_view text, std::size_t most);
 
 // The first 12 hex digits of "sha256:…".
 std::string ShortId(const std::string& digest);

@@ -1,7 +1,11 @@
 #include <fmt/core.h>
 
+#include <limits>
+#include <vector>
+
 #include "cached/oci/image_config.h"
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "cli/print.h"
 
 namespace varve {
@@ -13,28 +17,48 @@ struct HistoryOptions {
   std::string image;
   bool quiet = false;
   bool no_trunc = false;
+  bool human = true;
+  std::string format = "table";
 };
+
+// Newest first. Only the newest is an image that has an id.
+std::vector<HistoryRow> RowsOf(const v1::ImageDetail& image, const ImageConfig& config, const HistoryOptions& options) {
+  std::vector<HistoryRow> rows;
+  int layer = image.layer_bytes_size();
+  for (auto entry = config.history.rbegin(); entry != config.history.rend(); ++entry) {
+    const std::uint64_t size = entry->empty_layer || layer == 0 ? 0 : image.layer_bytes(--layer);
+    const std::string& id = image.config_digest();
+    rows.push_back({
+        .id = !rows.empty()      ? "<missing>"
+              : options.no_trunc ? id
+                                 : ShortId(id),
+        .created = entry->created,
+        .created_by = entry->created_by,
+        .size = options.human ? HumanSize(size) : std::to_string(size),
+        .comment = entry->comment,
+    });
+  }
+  return rows;
+}
 
 Result<int> RunHistory(Session& session, const HistoryOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kLook));
   VARVE_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(AsBytes(image.config())));
-  Table table({"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"});
-  int layer = image.layer_bytes_size();
-  for (std::size_t i = config.history.size(); i-- > 0;) {
-    const HistoryEntry& entry = config.history[i];
-    const bool top = i + 1 == config.history.size();
-    const std::string id = !top               ? "<missing>"
-                           : options.no_trunc ? image.config_digest()
-                                              : ShortId(image.config_digest());
-    const std::uint64_t size = entry.empty_layer || layer == 0 ? 0 : image.layer_bytes(--layer);
-    std::string created_by = entry.created_by;
-    if (!options.no_trunc && created_by.size() > kCreatedByWidth)
-      created_by = created_by.substr(0, kCreatedByWidth - 1) + "…";
-    if (options.quiet) fmt::print("{}\n", id);
-    table.Add({id, AgoOf(entry.created), created_by, HumanSize(size), entry.comment});
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  Table table({"IMAGE", options.human ? "CREATED" : "CREATED AT", "CREATED BY", "SIZE", "COMMENT"});
+  for (const HistoryRow& row : RowsOf(image, config, options)) {
+    if (options.quiet) {
+      fmt::print("{}\n", row.id);
+    } else if (options.format == "json") {
+      fmt::print("{}\n", HistoryRowJson(row));
+    } else {
+      table.Add({row.id, options.human ? AgoOf(row.created) : CellOf(row.created, kAll),
+                 CellOf(row.created_by, options.no_trunc ? kAll : kCreatedByWidth), row.size,
+                 CellOf(row.comment, kAll)});
+    }
   }
-  if (!options.quiet) fmt::print("{}", table.ToString());
+  if (!options.quiet && options.format == "table") fmt::print("{}", table.ToString());
   return 0;
 }
 
@@ -46,6 +70,8 @@ void AddHistory(Cli& cli) {
   command->add_option("IMAGE", options->image, "name or id")->required();
   command->add_flag("-q,--quiet", options->quiet, "print ids only");
   command->add_flag("--no-trunc", options->no_trunc, "cut nothing off");
+  command->add_flag("-H,--human", options->human, "sizes and ages for people; --human=false: bytes and dates");
+  command->add_option("--format", options->format, "json: one object a line")->check(CLI::IsMember({"json", "table"}));
   SetAction(cli, command, options, RunHistory);
 }
 

@@ -72,13 +72,13 @@ class Image:
     layers: list  # digests, lowest first
 
 
-def image(*tars, diff_ids=None, blobs=None, compress=True):
+def image(*tars, diff_ids=None, blobs=None, compress=True, history=None):
     """An image of these layers. `diff_ids` and `blobs` (compressed layers) stand in for what would fit."""
     blobs = blobs or [gzip.compress(data, 1, mtime=0) if compress else data for data in tars]
     config = json.dumps({
         "architecture": "amd64", "os": "linux", "config": {"Cmd": ["/bin/sh"]},
         "rootfs": {"type": "layers", "diff_ids": diff_ids or [digest_of(data) for data in tars]},
-    }).encode()
+    } | ({"history": history} if history else {})).encode()
     layer_type = LAYER + ("+gzip" if compress else "")
     descriptor = lambda data, kind: {"mediaType": kind, "digest": digest_of(data), "size": len(data)}
     manifest = json.dumps({

@@ -2,13 +2,18 @@
 """What commands print: docker's columns and shapes, for people and for scripts."""
 
 import json
+import re
 import unittest
 
 import images
 from node import NodeTest
 
 LAYERS = [images.tar(images.file("one", b"1" * 1000)), images.tar(images.file("two", b"2" * 1000))]
-IMAGE = images.image(*LAYERS)
+LONG = "/bin/sh -c echo äöü and more\tthan docker shows of a command"
+HISTORY = [{"created": "2020-01-02T03:04:05.6Z", "created_by": "/bin/sh -c #(nop) ADD file:1 in / "},
+           {"created": "2020-01-03T00:00:00Z", "created_by": "/bin/sh -c #(nop) CMD [\"/bin/sh\"]", "empty_layer": True},
+           {"created": "2020-01-04T00:00:00Z", "created_by": LONG, "comment": "\x1b[2Jbuildkit"}]
+IMAGE = images.image(*LAYERS, history=HISTORY)
 CONFIG = json.loads(IMAGE.manifest)["config"]["digest"]
 
 
@@ -56,6 +61,35 @@ class OutputTest(NodeTest):
         self.assertEqual(done.returncode, 1)
         self.assertEqual(len(json.loads(done.stdout)), 1)
         self.assertIn("No such image: absent", done.stderr)
+
+    def columns(self, *arguments):
+        """Cells of a table, by where its header's words begin."""
+        header, *rows = self.node.varve(*arguments).splitlines()
+        starts = [found.start() for found in re.finditer(r"\S+( \S+)*", header)]
+        return [[line[start:end].strip() for start, end in zip(starts, [*starts[1:], None])] for line in [header, *rows]]
+
+    def test_history_has_dockers_columns_newest_first(self):
+        header, *rows = self.columns("history", "mine")
+        self.assertEqual(header, ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"])
+        self.assertEqual([row[0] for row in rows], [CONFIG[7:19], "<missing>", "<missing>"])
+        self.assertTrue(all(row[1].endswith("years ago") for row in rows))
+        self.assertEqual([row[2] for row in rows], [LONG.replace("\t", " ")[:44] + "…", '/bin/sh -c #(nop) CMD ["/bin/sh"]',
+                                                    "/bin/sh -c #(nop) ADD file:1 in /"])
+        self.assertEqual([row[3] for row in rows], ["10.24 kB", "0 B", "10.24 kB"])
+        self.assertEqual(rows[0][4], "[2Jbuildkit")  # nothing that a terminal obeys
+
+    def test_history_whole_for_scripts_and_without_rounding(self):
+        whole = self.columns("history", "--no-trunc", "mine")[1]
+        self.assertEqual((whole[0], whole[2]), (CONFIG, LONG.replace("\t", " ")))
+        self.assertEqual(self.node.varve("history", "-q", "mine").split(), [CONFIG[7:19], "<missing>", "<missing>"])
+        header, *rows = self.columns("history", "--human=false", "mine")
+        self.assertEqual(header[1], "CREATED AT")
+        self.assertEqual([row[1] for row in rows], [entry["created"] for entry in reversed(HISTORY)])
+        self.assertEqual([row[3] for row in rows], [str(len(LAYERS[1])), "0", str(len(LAYERS[0]))])
+        newest, *_ = [json.loads(line) for line in self.node.varve("history", "--format", "json", "mine").splitlines()]
+        self.assertEqual(newest | {"CreatedSince": ""}, {
+            "Comment": "\x1b[2Jbuildkit", "CreatedAt": HISTORY[2]["created"], "CreatedBy": LONG, "CreatedSince": "",
+            "ID": CONFIG[7:19], "Size": "10.24 kB"})
 
     def test_df_counts_what_is_stored(self):
         usage = json.loads(self.node.varve("system", "df", "-v", "--json"))
