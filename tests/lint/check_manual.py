@@ -1,21 +1,39 @@
 #!/usr/bin/env python3
-"""Checks that every flag of varve's help stands in its manual page. usage: check_manual.py [VARVE]   (without: a build in build/release)"""
+"""Checks that every flag in a program's help stands in its manual page.
+
+usage: check_manual.py [DIRECTORY]...    where the programs are (without: a build in build/release)
+"""
 import pathlib
 import re
 import subprocess
 import sys
 
 top = pathlib.Path(__file__).resolve().parents[2]
-program = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else top / "build/release/cli/varve"
-if not program.exists():
-    print(f"{program}: not built, nothing to compare with the manual page")
-    sys.exit(0 if len(sys.argv) == 1 else 1)
-manual = (top / "docs/man/varve.1").read_text().replace("\\-", "-")
-help_text = subprocess.run([program, "--help-all"], check=True, capture_output=True, text=True).stdout
-flags = sorted(set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_text)))
-missing = [flag for flag in flags if not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", re.sub(r"\\f.", " ", manual))]
-for flag in missing:
-    print(f"docs/man/varve.1: {flag} is missing")
-if len(flags) < 20:
-    print(f"only {len(flags)} flags found in the help: the check itself is broken")
-sys.exit(1 if missing or len(flags) < 20 else 0)
+PROGRAMS = [("varve", "--help-all", "varve.1", 20), ("varve-cached", "--help", "varve-cached.8", 4),
+            ("varve-fuse", "--help", "varve-fuse.8", 5)]  # and how many flags it has at least
+FLAG = r"(?<![\w-])--?[a-zA-Z][a-z-]*"
+
+
+def complaints(program, help_flag, page, least):
+    manual = re.sub(r"\\f.", " ", (top / "docs/man" / page).read_text().replace("\\-", "-"))
+    help_text = subprocess.run([program, help_flag], check=True, capture_output=True, text=True).stdout
+    flags, described = set(re.findall(FLAG, help_text)), set(re.findall(FLAG, manual))
+    if len(flags) < least:
+        yield f"only {len(flags)} flags found in the help of {program}: the check itself is broken"
+    for flag in sorted(flags - described):
+        yield f"docs/man/{page}: {flag} is missing"
+
+
+directories = [pathlib.Path(argument) for argument in sys.argv[1:]]
+failed = False
+for name, *rest in PROGRAMS:
+    found = [path for path in ([directory / name for directory in directories] or
+                               (top / "build/release").glob(f"*/{name}")) if path.is_file()]
+    if not found:
+        print(f"{name}: not built, nothing to compare with the manual page")
+        failed |= bool(directories)
+        continue
+    for complaint in complaints(found[0], *rest):
+        print(complaint)
+        failed = True
+sys.exit(1 if failed else 0)
