@@ -2,12 +2,25 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "cli/cli.h"
 #include "cli/runtime/container.h"
 
 namespace varve {
 namespace {
+
+// What is wrong with the command line, and where its help is.
+void PrintUsageError(const CLI::App& app, const std::string& first, const CLI::ParseError& error) {
+  std::string help = app.get_name();
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().back();
+    help += " " + at->get_name();
+  }
+  const bool unknown = app.get_subcommands().empty() && !first.empty() && !first.starts_with('-');
+  std::fprintf(stderr, "Error: %s; see '%s --help'\n", unknown ? ("unknown command: " + first).c_str() : error.what(),
+               help.c_str());
+}
 
 int Main(int argc, char** argv) {
   CLI::App app("Mount, run and store container images as deduplicated, verified chunks.", "varve");
@@ -27,7 +40,9 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kOwnFailure;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and the like
+    PrintUsageError(app, argc > 1 ? argv[1] : "", error);
+    return kOwnFailure;
   }
   const Result<int> outcome = cli.action();
   if (outcome.ok()) return *outcome;

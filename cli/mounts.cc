@@ -101,6 +101,8 @@ Status CheckMountPoint(const RootPaths& paths, const std::string& directory) {
   std::error_code error;
   const std::string where = std::filesystem::canonical(directory, error).string();
   if (error) return ErrnoError(error.value(), directory);
+  if (!std::filesystem::is_directory(where, error))
+    return Error(Code::kInvalidArgument, directory + ": is not a directory");
   if ((where + "/").starts_with(paths.root + "/"))
     return Error(Code::kInvalidArgument, directory + ": is varve's own (" + paths.root + "); mount outside of it");
   return Ok();
@@ -138,7 +140,11 @@ Status Unmount(const RootPaths& paths, const std::string& directory, Busy busy) 
     return Error(Code::kNotFound, directory + ": varve has nothing mounted there" +
                                       (top == table.rend() ? "" : ", or " + top->type + " is mounted over it"));
   }
-  if (::umount2(where.c_str(), busy == Busy::kDetached ? MNT_DETACH : 0) != 0) return ErrnoError(errno, directory);
+  if (::umount2(where.c_str(), busy == Busy::kDetached ? MNT_DETACH : 0) != 0) {
+    if (errno == EBUSY)
+      return Error(Code::kFailedPrecondition, directory + ": is in use; end what uses it, or use --lazy");
+    return ErrnoError(errno, directory);
+  }
   return SweepScratches(paths);
 }
 

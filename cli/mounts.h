@@ -12,8 +12,8 @@
 
 namespace varve {
 
-// kInvalidArgument if `directory` lies inside the root of varve, where a mount would hide or hold up what is kept
-// there.
+// kInvalidArgument if `directory` is none, or lies inside the root of varve, where a mount would hide or hold up what
+// is kept there.
 Status CheckMountPoint(const RootPaths& paths, const std::string& directory);
 
 // Mounts a writable view of an image, whose detached root is `root`, at `directory`. What is written goes to `upper`

@@ -37,12 +37,16 @@ struct UmountOptions {
   bool lazy = false;
 };
 
+// Each directory gets its turn, whatever became of those before it.
 Result<int> RunUmount(Session& session, const UmountOptions& options) {
+  int exit_code = 0;
   for (const std::string& directory : options.directories) {
-    VARVE_RETURN_IF_ERROR(
-        Unmount(session.paths(), directory, options.lazy ? Busy::kDetached : Busy::kRefused).In("umount"));
+    const Status unmounted = Unmount(session.paths(), directory, options.lazy ? Busy::kDetached : Busy::kRefused);
+    if (unmounted.ok()) continue;
+    fmt::print(stderr, "Error: umount: {}\n", unmounted.error().message());
+    exit_code = kFailure;
   }
-  return 0;
+  return exit_code;
 }
 
 struct MountsOptions {};

@@ -286,6 +286,21 @@ class MountsTest(NodeTest):
         self.node.varve("system", "prune", "-f")
         self.assertEqual(pathlib.Path(kept, "written").read_text(), "mine")
 
+    def test_umount_takes_each_directory_and_says_what_to_do_about_one_in_use(self):
+        other = self.node.make_directory("other")
+        self.mount()
+        self.node.varve("mount", self.image, str(other))
+        with open(self.place / "big"):
+            said = self.node.refusal("umount", str(self.place), str(other))
+            self.assertIn(f"{self.place}: is in use", said)
+        self.assertEqual(os.listdir(other), [])
+        self.node.varve("umount", str(self.place))
+
+    def test_only_a_directory_is_mounted_on(self):
+        file = self.node.directory / "file"
+        file.touch()
+        self.assertIn(f"{file}: is not a directory", self.node.refusal("mount", self.image, str(file)))
+
     def test_nothing_is_mounted_inside_the_root(self):
         for place in (self.node.root, self.node.root / "run"):
             for writable in ([], ["--rw"]):

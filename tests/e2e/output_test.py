@@ -105,6 +105,12 @@ class OutputTest(NodeTest):
         self.assertEqual(self.node.varve("rmi", "registry.example/team/app:1"),
                          f"Untagged: registry.example/team/app:1\nDeleted: {CONFIG}\n")
 
+    def test_a_bad_command_line_is_named_with_where_its_help_is(self):
+        self.assertEqual(self.node.refusal("nonsense"), "Error: unknown command: nonsense; see 'varve --help'\n")
+        self.assertEqual(self.node.refusal("images", "--colour"),
+                         "Error: The following argument was not expected: --colour; see 'varve images --help'\n")
+        self.assertIn("see 'varve system df --help'", self.node.refusal("system", "df", "more"))
+
     def test_bad_commands_exit_as_dockers_do(self):
         self.assertEqual(self.node.run("varve", "images", "--no-such-flag").returncode, 125)
         self.assertEqual(self.node.run("varve", "run", "absent.example:1/x").returncode, 125)
