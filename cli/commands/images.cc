@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <optional>
@@ -22,17 +23,9 @@ struct ImagesOptions {
 
 using Image = v1::ListImagesReply::Image;
 
-// docker's patterns: * for any run of characters but "/".
-bool Matches(std::string_view pattern, std::string_view text) {
-  if (pattern.empty()) return text.empty();
-  if (pattern[0] == '*') {
-    for (std::size_t i = 0; i <= text.size(); ++i) {
-      if (Matches(pattern.substr(1), text.substr(i))) return true;
-      if (i < text.size() && text[i] == '/') break;
-    }
-    return false;
-  }
-  return !text.empty() && (pattern[0] == '?' || pattern[0] == text[0]) && Matches(pattern.substr(1), text.substr(1));
+// docker's patterns: * is any run of characters but "/".
+bool Matches(const std::string& pattern, const std::string& text) {
+  return ::fnmatch(pattern.c_str(), text.c_str(), FNM_PATHNAME) == 0;
 }
 
 bool NameMatches(const Image& image, const std::string& pattern) {
@@ -59,7 +52,11 @@ Result<bool> Passes(const v1::ListImagesReply& reply, const Image& image, const 
   const std::size_t equals = filter.find('=');
   const std::string key = filter.substr(0, equals);
   const std::string value = equals == std::string::npos ? "" : filter.substr(equals + 1);
-  if (key == "dangling") return (value == "true") == image.repository().empty();
+  if (key == "dangling") {
+    if (value != "true" && value != "false")
+      return Error(Code::kInvalidArgument, "invalid filter 'dangling=" + value + "': it is true or false");
+    return (value == "true") == image.repository().empty();
+  }
   if (key == "label") return LabelMatches(image, value);
   if (key == "reference") return NameMatches(image, value);
   if (key == "before" || key == "since") {

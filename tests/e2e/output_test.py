@@ -45,7 +45,10 @@ class OutputTest(NodeTest):
     def test_images_can_be_chosen(self):
         self.assertEqual(len(self.lines("images", "mine")), 2)
         self.assertEqual(len(self.lines("images", "-f", "reference=registry.example/team/*")), 2)
+        self.assertEqual(len(self.lines("images", "-f", "reference=registry.example/*")), 1)
+        self.assertEqual(len(self.lines("images", "-f", "reference=m[a-j]ne:lat?st")), 2)
         self.assertEqual(len(self.lines("images", "-f", "dangling=true")), 1)
+        self.assertIn("true or false", self.node.refusal("images", "-f", "dangling=perhaps"))
         self.assertIn("colour", self.node.refusal("images", "-f", "colour=red"))
 
     def test_inspect_is_dockers_document(self):
