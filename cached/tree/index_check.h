@@ -116,13 +116,14 @@ Status CheckTree(const Index& index, std::size_t entries, std::string_view pool,
       const auto within = [&](const Error& error) {
         return error.In(fmt::format("\"{}\" in directory {}", index.name(entry), i));
       };
-      const Result<OwnInode> target = check_entry(entry, i);
-      if (!target.ok()) return within(target.error());
-      if (!*target) continue;
-      if (**target >= inodes.size()) return within(Broken("there is no inode {}", **target));
-      const bool is_directory = S_ISDIR(inodes[**target].mode());
-      ++names[is_directory ? i : **target];
-      const Status visited = order.Visit(**target, is_directory);
+      const Result<OwnInode> own = check_entry(entry, i);
+      if (!own.ok()) return within(own.error());
+      const OwnInode& target = *own;
+      if (!target) continue;
+      if (*target >= inodes.size()) return within(Broken("there is no inode {}", *target));
+      const bool is_directory = S_ISDIR(inodes[*target].mode());
+      ++names[is_directory ? i : *target];
+      const Status visited = order.Visit(*target, is_directory);
       if (!visited.ok()) return within(visited.error());
     }
   }
