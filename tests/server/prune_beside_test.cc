@@ -79,7 +79,8 @@ TEST(PruneBesideTest, AnImageIsInspectedWholeOrNotFound) {
       v1::InspectImageRequest request;
       request.set_image(image);
       v1::ImageDetail reply;
-      ExpectWhole(image, node.images.Inspect(nullptr, &request, &reply));
+      grpc::ServerContext context;
+      ExpectWhole(image, node.images.Inspect(&context, &request, &reply));
     });
   }
 }
