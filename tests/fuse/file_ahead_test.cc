@@ -115,8 +115,8 @@ TEST_F(FileAheadTest, WhatTheReaderHasComeToIsNotStored) {
 }
 
 TEST_F(FileAheadTest, DamagedFilesAreLeftToTheirReader) {
-  ReadDirectories(0, 5);
   store_.DamageFrame(store_.LocatorsOf(layer_).Get(0));  // one group holds all small files
+  ReadDirectories(0, 5);
   List(5);
   ahead_.Stop();
   EXPECT_FALSE(stored_.contains(At(5, 5)));
