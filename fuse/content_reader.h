@@ -28,7 +28,7 @@ class ContentReader {
   // regular. Errors name layer, inode, chunk and place.
   Result<std::size_t> Read(const Node& file, std::uint64_t offset, std::span<std::byte> into);
 
-  // A file that nobody listed before was read to its end: what lies behind it in its pack may be asked for next.
+  // A small file that nobody listed was asked for: what lies behind it in its pack may be asked for next.
   void DecodeBehind(const Node& file);
 
   void ClosePacks(std::span<const std::uint32_t> packs);

@@ -37,7 +37,7 @@ class FrameAhead {
   // Finishes what it is at.
   ~FrameAhead();
 
-  // Says that a file was read to its end, which lies in the frame `last`.
+  // Says that a small file was asked for whose end lies in the frame `last`.
   void Passed(const Locator& last) EXCLUDES(mutex_);
 
  private:
