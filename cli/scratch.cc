@@ -77,11 +77,15 @@ Status FillScratch(const std::string& scratch, const UniqueFd& root, const std::
   return Ok();
 }
 
-// A work directory beside a caller's own upper directory is of no use to anybody.
+// What was made in a work directory beside a caller's own upper directory is of no use to anybody. The caller may have
+// had files of his own there: they and the directory stay.
 Status RemoveScratch(const std::string& scratch) {
   std::error_code error;
-  const std::filesystem::path work = std::filesystem::read_symlink(scratch + "/work", error);
-  if (!error) VARVE_RETURN_IF_ERROR(RemoveTree(work));
+  const std::string work = std::filesystem::read_symlink(scratch + "/work", error).string();
+  if (!error) {
+    for (const char* name : {"/overlay", "/probe", "/none"}) VARVE_RETURN_IF_ERROR(RemoveTree(work + name));
+    if (::rmdir(work.c_str()) != 0 && errno != ENOTEMPTY && errno != ENOENT) return ErrnoError(errno, work);
+  }
   return RemoveTree(scratch);
 }
 

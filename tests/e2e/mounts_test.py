@@ -225,6 +225,13 @@ class MountsTest(NodeTest):
             self.assertNotIn(left, self.scratches(), command)
         self.assertEqual(self.scratches(), [])
 
+    def test_what_the_caller_has_in_a_directory_called_like_the_work_directory_is_kept(self):
+        upper, work = self.node.directory / "kept", self.node.make_directory("kept.work")
+        (work / "precious").write_text("mine")
+        self.mount("--rw", "--upper", str(upper))
+        self.node.varve("umount", str(self.place))
+        self.assertEqual([path.name for path in work.iterdir()], ["precious"])
+
     def test_a_sweep_keeps_the_callers_upper_directory(self):
         upper = self.node.directory / "kept"
         self.mount("--rw", "--upper", str(upper))
