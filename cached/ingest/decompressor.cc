@@ -49,7 +49,7 @@ Status Decompressor::FillHead() {
 Status Decompressor::Sniff() {
   sniffed_ = true;
   VARVE_RETURN_IF_ERROR(FillHead());
-  for (const auto& make : {MakeGzipDecoder, MakeZstdDecoder}) {
+  for (const auto& make : {MakeGzipDecoder, MakeZstdDecoder, MakeBzip2Decoder, MakeXzDecoder}) {
     decoder_ = make();
     if (decoder_->StartsWith(input_)) return Ok();
   }

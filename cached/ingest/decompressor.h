@@ -19,13 +19,12 @@ struct DecompressOptions {
 
 inline constexpr std::uint64_t kRatioFreeBytes = std::uint64_t{16} << 20;
 
-// The plain bytes of a layer, whatever its media type says: the first bytes decide between gzip, zstd and plain
-// (anything else). Gzip of many members and zstd of many frames, skippable ones too, are one stream; zero bytes behind
-// the last are padding. Every checksum of the stream is verified. Not thread-safe. Allocates in the constructor and at
-// the first Read only.
+// The plain bytes of a layer, whatever its media type says: the first bytes decide between gzip, zstd, bzip2,
+// xz and plain (anything else). Many gzip members, zstd frames (skippable ones too), bzip2 or xz streams are one
+// stream; zero bytes behind the last are padding. Every checksum of the stream is verified. Not thread-safe.
 class Decompressor : public ByteSource {
  public:
-  // `compressed` must outlive this. `before_member` is asked in front of each gzip member or zstd frame, with the bytes
+  // `compressed` must outlive this. `before_member` is asked in front of each member, with the bytes
   // of the window that it wants, and ends the stream with its error.
   using BeforeMember = std::function<Status(std::uint64_t window_bytes)>;
   explicit Decompressor(

@@ -18,7 +18,7 @@ struct LayerIngestOptions {
   LayerLimits layer;
   std::size_t block_bytes = 256 << 10;  // of plain tar, between two stages
   std::size_t queued_blocks = 8;
-  // A layer of which LayerIndexBuilder or the window of a zstd frame has more takes Store::TakeLargeTurn.
+  // A layer of which LayerIndexBuilder or a member (of zstd, or xz) has a larger window takes Store::TakeLargeTurn.
   std::size_t large_bytes = 8 << 20;
 };
 
@@ -30,7 +30,7 @@ struct LayerIngestOptions {
 //                                                      └ literals and chunk ordinals → tar recipe, compressed as it
 //                                                      grows
 //
-// A layer whose index or zstd window is large waits for its turn while it is read, and keeps it until the LayerCommit
+// A layer whose index or window is large waits for its turn while it is read, and keeps it until the LayerCommit
 // goes; kCancelled if `cancel` is set while it waits. `compressed` has to see to that for itself.
 //
 // kDataLoss if the tar's SHA-256 is not `diff_id`; else the errors of Decompressor, TarReader, LayerIndexBuilder and

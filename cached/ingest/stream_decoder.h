@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -34,13 +35,17 @@ class StreamDecoder {
   virtual Result<Step> Decode(ByteSpan input, std::span<std::byte> output) = 0;
 };
 
-inline constexpr std::size_t kMagicBytes = 4;
+inline constexpr std::size_t kMagicBytes = 10;
 inline constexpr std::size_t kMemberHeadBytes = 18;  // the longest header of a zstd frame
 
 // 128 MiB, what `zstd --ultra -22` needs and what zstd itself decodes unasked.
 inline constexpr int kZstdWindowLogMax = 27;
+// `xz -9` needs 65 MiB.
+inline constexpr std::uint64_t kXzMemoryBytesMax = 80 << 20;
 
 std::unique_ptr<StreamDecoder> MakeGzipDecoder();
 std::unique_ptr<StreamDecoder> MakeZstdDecoder();
+std::unique_ptr<StreamDecoder> MakeBzip2Decoder();
+std::unique_ptr<StreamDecoder> MakeXzDecoder();
 
 }  // namespace varve

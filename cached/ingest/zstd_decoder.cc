@@ -17,7 +17,7 @@ class ZstdDecoder : public StreamDecoder {
 
   std::string_view name() const override { return "zstd"; }
   bool StartsWith(ByteSpan first) const override {
-    if (first.size() < kMagicBytes) return false;
+    if (first.size() < sizeof(std::uint32_t)) return false;
     const auto magic = LoadLittle<std::uint32_t>(first.data());
     return magic == ZSTD_MAGICNUMBER || (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
   }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "cached/ingest/stream_decoder.h"
 #include "tests/ingest/tar_support.h"
 
 namespace varve {
@@ -49,6 +50,8 @@ Bytes CompressedBy(const std::string& command, const std::string& text) {
 
 Bytes Gzip(const std::string& text) { return CompressedBy("gzip -n", text); }
 Bytes Zstd(const std::string& text) { return CompressedBy("zstd -q --check", text); }
+Bytes Bzip2(const std::string& text) { return CompressedBy("bzip2", text); }
+Bytes Xz(const std::string& text) { return CompressedBy("xz", text); }
 
 Bytes SkippableFrame() {
   return Join({ToBytes(std::string_view("\x5a\x2a\x4d\x18\x03\x00\x00\x00", 8)), ToBytes("abc")});
@@ -71,9 +74,9 @@ TEST(DecompressorTest, AStreamOfNoKnownFormatPassesUnchanged) {
   EXPECT_EQ(*Decompressed({}), "");
 }
 
-TEST(DecompressorTest, GzipAndZstdDecompressHoweverReadsAreCut) {
+TEST(DecompressorTest, EveryFormatDecompressesHoweverReadsAreCut) {
   const std::string text = Numbers(60'000);
-  for (const Bytes& compressed : {Gzip(text), Zstd(text)}) {
+  for (const Bytes& compressed : {Gzip(text), Zstd(text), Bzip2(text), Xz(text)}) {
     for (const Cut cut : {Cut{1, 1 << 20}, Cut{7, 4096}, Cut{65536, 65536}, Cut{1 << 20, 1}, Cut{1 << 20, 100'001}}) {
       const auto output = Decompressed(compressed, {}, cut);
       ASSERT_TRUE(output.ok()) << output.error().message();
@@ -102,6 +105,20 @@ TEST(DecompressorTest, ManyZstdFramesAreOneStreamAndSkippableOnesAreEmpty) {
   }
 }
 
+TEST(DecompressorTest, ManyBzip2OrXzStreamsAreOneStream) {
+  for (const Bytes& stream :
+       {Join({Bzip2("first "), Bzip2(""), Bzip2("second")}), Join({Xz("first "), Xz(""), Xz("second")})}) {
+    for (const std::size_t input_bytes : {1, 13, 1 << 18}) {
+      EXPECT_EQ(*Decompressed(stream, {}, {.input_bytes = input_bytes}), "first second");
+    }
+  }
+}
+
+TEST(DecompressorTest, APlainTarWhoseFirstNameLooksLikeBzip2PassesUnchanged) {
+  const std::string name = "BZh9-is-how-this-file-is-called";
+  EXPECT_EQ(*Decompressed(AsBytes(name)), name);
+}
+
 TEST(DecompressorTest, EveryOptionalFieldOfAGzipHeaderIsSkipped) {
   const Bytes member = GzipWithEveryHeaderField("text");
   for (const std::size_t input_bytes : {1, 2, 1 << 18}) {
@@ -118,13 +135,13 @@ TEST(DecompressorTest, AWrongChecksumOfAGzipHeaderIsAnError) {
 }
 
 TEST(DecompressorTest, ZerosBehindTheDataArePadding) {
-  for (const Bytes& compressed : {Gzip("text"), Zstd("text")}) {
+  for (const Bytes& compressed : {Gzip("text"), Zstd("text"), Bzip2("text"), Xz("text")}) {
     EXPECT_EQ(*Decompressed(Join({compressed, Bytes(600'000)})), "text");
   }
 }
 
 TEST(DecompressorTest, GarbageBehindTheDataIsAnErrorThatSaysWhere) {
-  for (const Bytes& compressed : {Gzip("text"), Zstd("text")}) {
+  for (const Bytes& compressed : {Gzip("text"), Zstd("text"), Bzip2("text"), Xz("text")}) {
     const auto output = Decompressed(Join({compressed, Bytes(300'000), ToBytes("x")}));
     EXPECT_EQ(output.error().code(), Code::kDataLoss);
     EXPECT_THAT(output.error().message(), HasSubstr(fmt::format("at byte {}", compressed.size() + 300'000)));
@@ -132,8 +149,9 @@ TEST(DecompressorTest, GarbageBehindTheDataIsAnErrorThatSaysWhere) {
 }
 
 TEST(DecompressorTest, EveryTruncationIsAnErrorThatSaysSo) {
-  for (const Bytes& compressed : {Gzip(Numbers(300)), Zstd(Numbers(300)), GzipWithEveryHeaderField("text")}) {
-    for (std::size_t size = 4; size < compressed.size(); ++size) {
+  for (const Bytes& compressed : {Gzip(Numbers(300)), Zstd(Numbers(300)), GzipWithEveryHeaderField("text"),
+                                  Bzip2(Numbers(300)), Xz(Numbers(300))}) {
+    for (std::size_t size = kMagicBytes; size < compressed.size(); ++size) {
       const auto output = Decompressed(ByteSpan(compressed).first(size), {}, {.output_bytes = 4096});
       ASSERT_FALSE(output.ok()) << size << " of " << compressed.size() << " bytes";
       EXPECT_EQ(output.error().code(), Code::kDataLoss);
@@ -145,7 +163,7 @@ TEST(DecompressorTest, EveryTruncationIsAnErrorThatSaysSo) {
 TEST(DecompressorTest, NoFlippedBitOfTheDataGivesWrongBytes) {
   constexpr std::size_t kGzipHeaderBytes = 10;
   const std::string text = Numbers(100);
-  for (const Bytes& compressed : {Gzip(text), Zstd(text)}) {
+  for (const Bytes& compressed : {Gzip(text), Zstd(text), Bzip2(text), Xz(text)}) {
     for (std::size_t bit = kGzipHeaderBytes * 8; bit < compressed.size() * 8; ++bit) {
       Bytes flipped = compressed;
       flipped[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
@@ -166,7 +184,7 @@ TEST(DecompressorTest, AFlippedBitOfTheCrcIsDataLoss) {
 
 TEST(DecompressorTest, OutputAboveTheLimitIsRefusedByName) {
   const std::string text = Numbers(10'000);
-  for (const Bytes& stream : {ToBytes(text), Gzip(text), Zstd(text)}) {
+  for (const Bytes& stream : {ToBytes(text), Gzip(text), Zstd(text), Bzip2(text), Xz(text)}) {
     const auto output = Decompressed(stream, {.max_output_bytes = text.size() - 1}, {.output_bytes = 1000});
     EXPECT_EQ(output.error().code(), Code::kResourceExhausted);
     EXPECT_THAT(output.error().message(), HasSubstr(fmt::format("limit of {} bytes", text.size() - 1)));
@@ -174,10 +192,14 @@ TEST(DecompressorTest, OutputAboveTheLimitIsRefusedByName) {
   }
 }
 
-TEST(DecompressorTest, AZstdBombStopsAtTheRatio) {
-  const auto output = Decompressed(Zstd(std::string(64 << 20, '\0')));
-  EXPECT_EQ(output.error().code(), Code::kResourceExhausted);
-  EXPECT_THAT(output.error().message(), HasSubstr("limit of 1100 to 1"));
+TEST(DecompressorTest, ABombStopsAtTheRatio) {
+  const std::string zeros(64 << 20, '\0');
+  for (const Bytes& bomb : {Zstd(zeros), Bzip2(zeros), Xz(zeros)}) {
+    const auto output = Decompressed(bomb);
+    ASSERT_FALSE(output.ok());
+    EXPECT_EQ(output.error().code(), Code::kResourceExhausted);
+    EXPECT_THAT(output.error().message(), HasSubstr("limit of 1100 to 1"));
+  }
 }
 
 TEST(DecompressorTest, ALargeFileOfZerosInGzipIsNoBomb) {
@@ -191,6 +213,14 @@ TEST(DecompressorTest, AZstdWindowAboveTheLimitIsRefusedByName) {
   const auto output = Decompressed(AsBytes(std::string_view("\x28\xb5\x2f\xfd\x00\x90\x09\x00\x00x", 10)));
   EXPECT_EQ(output.error().code(), Code::kResourceExhausted);
   EXPECT_THAT(output.error().message(), HasSubstr("128 MiB"));
+}
+
+TEST(DecompressorTest, AnXzDictionaryAboveTheLimitIsRefusedByNameAndItsStrongestPresetIsNot) {
+  const auto output = Decompressed(CompressedBy("xz --lzma2=preset=0,dict=128MiB", "text"));
+  ASSERT_FALSE(output.ok());
+  EXPECT_EQ(output.error().code(), Code::kResourceExhausted);
+  EXPECT_THAT(output.error().message(), HasSubstr("limit of 80 MiB"));
+  EXPECT_EQ(*Decompressed(CompressedBy("xz -9", "text")), "text");
 }
 
 TEST(DecompressorTest, AnErrorOfTheSourcePassesThrough) {
