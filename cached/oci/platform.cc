@@ -96,4 +96,9 @@ Platform Platform::Host() {
   return platform;
 }
 
+Result<Platform> Platform::ParseOrHost(std::string_view text) {
+  if (text.empty()) return Host();
+  return Parse(text);
+}
+
 }  // namespace varve

@@ -26,6 +26,8 @@ struct Platform {
   // ("x86_64", "aarch64").
   static Result<Platform> Parse(std::string_view text);
   static Platform Host();
+  // Parse; of an empty text, the host's.
+  static Result<Platform> ParseOrHost(std::string_view text);
 };
 
 }  // namespace varve

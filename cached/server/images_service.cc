@@ -73,10 +73,7 @@ void SetDone(const std::string& name, const Digest& manifest, const Digest& conf
 grpc::Status ImagesService::Pull(grpc::ServerContext* context, const v1::PullRequest* request,
                                  grpc::ServerWriter<v1::PullEvent>* events) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(request->reference()));
-  Platform platform = Platform::Host();
-  if (!request->platform().empty()) {
-    VARVE_GRPC_ASSIGN_OR_RETURN(platform, Platform::Parse(request->platform()));
-  }
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Platform platform, Platform::ParseOrHost(request->platform()));
   CancelToken cancel;
   ProgressStream progress([&](const v1::PullEvent& event) { return !context->IsCancelled() && events->Write(event); },
                           cancel);
