@@ -1,7 +1,10 @@
 #include "cached/transfer/catalog.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
+#include <tuple>
 
 namespace varve {
 namespace {
@@ -61,11 +64,12 @@ Result<std::optional<FoundImage>> Catalog::FindByName(std::string_view image) co
   return std::optional(std::move(found));
 }
 
-Result<FoundImage> Catalog::FindById(std::string_view image) const {
+Result<std::vector<Digest>> Catalog::ManifestsById(std::string_view image) const {
   std::string_view prefix = image;
   if (prefix.starts_with("sha256:")) prefix.remove_prefix(7);
   if (!IsHex(prefix)) return NoSuchImage(image);
-  std::set<Digest> matches;
+  std::map<Digest, std::int64_t> pulled;
+  std::set<std::string> configs;
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kManifest, [&](std::string_view key, std::string_view value) -> Status {
         store::Manifest record;
@@ -74,13 +78,27 @@ Result<FoundImage> Catalog::FindById(std::string_view image) const {
             ToHex(AsBytes(key)).starts_with(prefix) || ToHex(AsBytes(record.config_digest())).starts_with(prefix);
         if (!fits) return Ok();
         VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
-        matches.insert(digest);
+        configs.insert(record.config_digest());
+        pulled.emplace(digest, record.pulled_unix());
         return Ok();
       }));
-  if (matches.empty()) return NoSuchImage(image);
-  if (matches.size() > 1)
+  if (configs.empty()) return NoSuchImage(image);
+  if (configs.size() > 1)
     return Error(Code::kInvalidArgument, "image id " + std::string(image) + ": fits several images; give more of it");
-  return Load(*matches.begin(), "");
+  std::vector<std::tuple<bool, std::int64_t, Digest>> ranked;
+  for (const auto& [manifest, when] : pulled) {
+    VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(manifest));
+    ranked.emplace_back(!names.empty(), when, manifest);
+  }
+  std::ranges::sort(ranked, std::greater());
+  std::vector<Digest> manifests;
+  for (const auto& [named, when, manifest] : ranked) manifests.push_back(manifest);
+  return manifests;
+}
+
+Result<FoundImage> Catalog::FindById(std::string_view image) const {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> manifests, ManifestsById(image));
+  return Load(manifests.front(), "");
 }
 
 Result<FoundImage> Catalog::Find(std::string_view image) const {
@@ -148,7 +166,13 @@ Status Catalog::Tag(std::string_view image, std::string_view reference) {
 Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
   const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
-  VARVE_ASSIGN_OR_RETURN(const auto names, NamesOf(found.manifest_digest));
+  std::vector<Digest> manifests = {found.manifest_digest};
+  if (const auto all = ManifestsById(image); found.name.empty() && all.ok()) manifests = *all;
+  std::vector<std::string> names;
+  for (const Digest& manifest : manifests) {
+    VARVE_ASSIGN_OR_RETURN(const auto more, NamesOf(manifest));
+    names.insert(names.end(), more.begin(), more.end());
+  }
   Removed removed;
   if (!found.name.empty()) {
     removed.untagged.push_back(found.name);
@@ -161,7 +185,7 @@ Result<Catalog::Removed> Catalog::Remove(std::string_view image, Force force) {
   JournaledChanges changes;
   for (const std::string& name : removed.untagged) changes.Erase(Column::kRef, name);
   if (removed.untagged.size() == names.size()) {
-    changes.Erase(Column::kManifest, KeyOf(found.manifest_digest));
+    for (const Digest& manifest : manifests) changes.Erase(Column::kManifest, KeyOf(manifest));
     VARVE_ASSIGN_OR_RETURN(const Digest config, Digest::FromBytes(AsBytes(found.record.config_digest())));
     removed.deleted.push_back(config);
   }

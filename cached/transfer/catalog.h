@@ -27,8 +27,9 @@ class Catalog {
  public:
   Catalog(Store& store, Clock& clock) : store_(store), clock_(clock) {}
 
-  // By name, or by a prefix of the config's or manifest's digest (with or without "sha256:"). kNotFound: "No such
-  // image: …"; kInvalidArgument if the prefix fits several images.
+  // By name, or by a prefix of the config's or manifest's digest (with or without "sha256:"). Of
+  // several manifests of one config the one with a name, else the one pulled last. kNotFound: "No such image: …";
+  // kInvalidArgument if the prefix fits several images.
   Result<FoundImage> Find(std::string_view image) const;
   // And leases what it is made of (FindLeased): it cannot be collected for as long as `session` is open.
   Result<FoundImage> Find(std::string_view image, Leased what, LeaseTable::Session& session) const;
@@ -49,8 +50,8 @@ class Catalog {
     std::vector<std::string> untagged;  // canonical references
     std::vector<Digest> deleted;        // config digests
   };
-  // A name: that name, and the image if it was the last. An id: the image; kFailedPrecondition if it has several names,
-  // unless forced.
+  // A name: that name, and the image if it was the last. An id: the image, with all manifests
+  // that it has; kFailedPrecondition if it has several names, unless forced.
   enum class Force { kNo, kYes };
   Result<Removed> Remove(std::string_view image, Force force);
 
@@ -59,6 +60,9 @@ class Catalog {
 
  private:
   Result<std::optional<FoundImage>> FindByName(std::string_view image) const;
+  // Of the one image that a prefix of its config's or a manifest's digest means: those that fit, the one that it means
+  // first.
+  Result<std::vector<Digest>> ManifestsById(std::string_view image) const;
   Result<FoundImage> FindById(std::string_view image) const;
   Result<FoundImage> Load(const Digest& manifest_digest, std::string name) const;
 

@@ -82,9 +82,9 @@ Digest TinyStore::AddLayer(const Files& files) {
   return layer.value();
 }
 
-Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& diff_ids) {
+Digest TinyStore::AddImage(const std::string& name, const std::vector<Digest>& diff_ids, std::string config) {
   const std::string manifest = "manifest of " + name;
-  const std::string config = "config of " + name;
+  if (config.empty()) config = "config of " + name;
   const auto writer = store_->OpenWriter();
   const Digest digest = Sha256Of(AsBytes(manifest));
   const Status committed = store_->CommitImage(*writer,

@@ -32,8 +32,8 @@ class TinyStore {
   // Takes the layer in and commits it; its diff ID.
   Digest AddLayer(const Files& files);
   Result<Digest> TryAddLayer(const Files& files);
-  // Commits an image of layers that are there; its manifest digest.
-  Digest AddImage(const std::string& name, const std::vector<Digest>& diff_ids);
+  // Commits an image of layers that are there; its manifest digest. Its config is its own, unless one is given.
+  Digest AddImage(const std::string& name, const std::vector<Digest>& diff_ids, std::string config = "");
 
   std::vector<Digest> ChunksOf(const Digest& diff_id);
   // Every chunk of the layer reads, by its placement and by its locator word.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cached/content/sha256.h"
 #include "tests/store/store_fixture.h"
 
 namespace varve {
@@ -53,6 +54,17 @@ TEST_F(CatalogTest, APrefixThatFitsSeveralIsRefused) {
     if (!found.ok() && found.error().code() == Code::kInvalidArgument) ++refused;
   }
   EXPECT_GT(refused, 0);
+}
+
+TEST_F(CatalogTest, AnIdOfOneImageWithTwoManifestsMeansTheOneWithAName) {
+  const std::string config = "config of docker.io/library/debian:12";
+  store_.AddImage("docker.io/library/other:1", {layer_}, config);
+  const Digest named = store_.AddImage("docker.io/library/named:1", {layer_}, config);
+  for (const char* taken : {"debian:12", "other:1"}) ASSERT_TRUE(catalog_.Tag("registry.example/app:1", taken).ok());
+  const std::string id = Sha256Of(AsBytes(config)).ToString();
+  EXPECT_EQ(Found(id), named.ToString());
+  EXPECT_EQ(catalog_.Remove(id, Catalog::Force::kNo)->deleted.size(), 1u);
+  EXPECT_EQ(Found(id), "No such image: " + id);
 }
 
 TEST_F(CatalogTest, ATagIsAnotherName) {
