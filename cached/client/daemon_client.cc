@@ -92,6 +92,22 @@ Status DaemonClient::Load(const v1::LoadRequest::Start& start, const SendBlob& s
   return finished;
 }
 
+Status DaemonClient::ReadLayers(const std::vector<std::string>& diff_ids, const OnLayerPiece& on_piece) {
+  v1::ReadLayersRequest request;
+  request.mutable_diff_ids()->Assign(diff_ids.begin(), diff_ids.end());
+  grpc::ClientContext context;
+  const auto reader = stubs_->images->ReadLayers(&context, request);
+  v1::LayerPiece piece;
+  while (reader->Read(&piece)) {
+    const Status taken = on_piece(piece.layer(), AsBytes(piece.data()));
+    if (taken.ok()) continue;
+    context.TryCancel();
+    FromCall(reader->Finish()).IgnoreError("it was cancelled here");
+    return taken;
+  }
+  return FromCall(reader->Finish());
+}
+
 Result<v1::ListImagesReply> DaemonClient::ListImages() {
   return Call(*stubs_->images, &v1::Images::Stub::List, v1::ListImagesRequest());
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cached/base/bytes.h"
 #include "cached/base/result.h"
@@ -28,6 +29,11 @@ class DaemonClient {
   using Send = std::function<Status(ByteSpan piece)>;
   using SendBlob = std::function<Status(const std::string& digest, const Send& send)>;
   Status Load(const v1::LoadRequest::Start& start, const SendBlob& send_blob, const OnPullEvent& on_event);
+
+  // The uncompressed tars of `diff_ids`, one after another; `layer` counts from 0. They are right only if it returns
+  // OK. An error of `on_piece` ends the call and is returned.
+  using OnLayerPiece = std::function<Status(std::size_t layer, ByteSpan piece)>;
+  Status ReadLayers(const std::vector<std::string>& diff_ids, const OnLayerPiece& on_piece);
 
   Result<v1::ListImagesReply> ListImages();
   // kUse: to mount or run it, which is remembered; and nothing of it is collected until EndLease, or for a minute.

@@ -8,10 +8,13 @@
 #include "cached/server/grpc_status.h"
 #include "cached/server/progress_stream.h"
 #include "cached/server/registry_access.h"
+#include "cached/transfer/layer_tars.h"
 #include "cached/transfer/pull.h"
 
 namespace varve {
 namespace {
+
+constexpr std::size_t kLayerPieceBytes = 256 << 10;
 
 // Blobs as the client of a Load sends them: one after another, each ended by `last_of_blob`.
 class StreamFetcher final : public BlobFetcher {
@@ -121,6 +124,34 @@ grpc::Status ImagesService::Load(grpc::ServerContext* context,
   v1::PullEvent done;
   SetDone(name.value_or(""), image.manifest_digest, image.manifest.config.digest, missing.empty(), done);
   stream->Write(done);
+  return grpc::Status::OK;
+}
+
+grpc::Status ImagesService::ReadLayers(grpc::ServerContext* context, const v1::ReadLayersRequest* request,
+                                       grpc::ServerWriter<v1::LayerPiece>* pieces) {
+  std::vector<Digest> diff_ids;
+  for (const std::string& text : request->diff_ids()) {
+    VARVE_GRPC_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(text));
+    diff_ids.push_back(diff_id);
+  }
+  CancelToken cancel;
+  v1::LayerPiece gathered;
+  const auto send = [&] {
+    if (gathered.data().empty()) return;
+    if (context->IsCancelled() || !pieces->Write(gathered)) cancel.Cancel();
+    gathered.mutable_data()->clear();
+  };
+  const Status read = ReadLayerTars(
+      store_, diff_ids,
+      [&](std::size_t layer, ByteSpan piece) -> Status {
+        if (layer != gathered.layer() || gathered.data().size() + piece.size() > kLayerPieceBytes) send();
+        gathered.set_layer(static_cast<std::uint32_t>(layer));
+        gathered.mutable_data()->append(AsText(piece));
+        return Ok();
+      },
+      cancel);
+  if (!read.ok()) return ToGrpc(read.error());
+  send();
   return grpc::Status::OK;
 }
 

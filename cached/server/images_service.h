@@ -25,6 +25,8 @@ class ImagesService final : public v1::Images::Service {
                     grpc::ServerWriter<v1::PullEvent>* events) override;
   grpc::Status Load(grpc::ServerContext* context,
                     grpc::ServerReaderWriter<v1::PullEvent, v1::LoadRequest>* stream) override;
+  grpc::Status ReadLayers(grpc::ServerContext* context, const v1::ReadLayersRequest* request,
+                          grpc::ServerWriter<v1::LayerPiece>* pieces) override;
   grpc::Status List(grpc::ServerContext* context, const v1::ListImagesRequest* request,
                     v1::ListImagesReply* reply) override;
   grpc::Status Inspect(grpc::ServerContext* context, const v1::InspectImageRequest* request,

@@ -175,20 +175,26 @@ Status IndexFiles::MendLocators(const Digest& diff_id, const std::map<PackId, st
   return Ok();
 }
 
+Result<Bytes> IndexFiles::ReadPart(const store::Parts& parts, int number) const {
+  const store::Placement& placement = parts.parts(number);
+  VARVE_ASSIGN_OR_RETURN(const PackReader pack, PackReader::Open(fs_, paths_.packs(), PackId{placement.pack()}));
+  VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame,
+                         pack.ReadFrame(placement.offset_bytes(), placement.frame_bytes()));
+  const std::string where = fmt::format("pack {:06} at {}", placement.pack(), placement.offset_bytes());
+  VARVE_ASSIGN_OR_RETURN(Bytes payload, VerifyFrame(frame.header, frame.bytes).In(where));
+  ByteSpan rest = payload;
+  VARVE_ASSIGN_OR_RETURN(const RecordHeader header, DecodeRecordHeader(rest).In(where));
+  if (header.part != static_cast<std::uint32_t>(number))
+    return Error(Code::kDataLoss, where + ": another part of the record belongs here");
+  return Bytes(rest.begin(), rest.end());
+}
+
 Result<Bytes> IndexFiles::ReadParts(const store::Parts& parts) const {
   Bytes bytes;
   bytes.reserve(parts.total_bytes());
-  std::uint32_t number = 0;
-  for (const store::Placement& placement : parts.parts()) {
-    VARVE_ASSIGN_OR_RETURN(const PackReader pack, PackReader::Open(fs_, paths_.packs(), PackId{placement.pack()}));
-    VARVE_ASSIGN_OR_RETURN(const PackReader::Frame frame,
-                           pack.ReadFrame(placement.offset_bytes(), placement.frame_bytes()));
-    const std::string where = fmt::format("pack {:06} at {}", placement.pack(), placement.offset_bytes());
-    VARVE_ASSIGN_OR_RETURN(const Bytes payload, VerifyFrame(frame.header, frame.bytes).In(where));
-    ByteSpan rest = payload;
-    VARVE_ASSIGN_OR_RETURN(const RecordHeader header, DecodeRecordHeader(rest).In(where));
-    if (header.part != number++) return Error(Code::kDataLoss, where + ": another part of the record belongs here");
-    bytes.insert(bytes.end(), rest.begin(), rest.end());
+  for (int number = 0; number < parts.parts_size(); ++number) {
+    VARVE_ASSIGN_OR_RETURN(const Bytes part, ReadPart(parts, number));
+    bytes.insert(bytes.end(), part.begin(), part.end());
   }
   if (bytes.size() != parts.total_bytes()) return Error(Code::kDataLoss, "a record is not as long as it should be");
   return bytes;

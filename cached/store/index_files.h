@@ -103,8 +103,9 @@ class IndexFiles {
   Status MendLocators(const std::map<PackId, std::uint64_t>& durable);
   Status MendLocators(const Digest& diff_id, const std::map<PackId, std::uint64_t>& durable);
 
-  // The bytes of a record, verified part by part.
+  // The bytes of a record, verified part by part; or of part `number` alone.
   Result<Bytes> ReadParts(const store::Parts& parts) const;
+  Result<Bytes> ReadPart(const store::Parts& parts, int number) const;
   // `parts_of` the record of `noun` that is stored under `name`. The collector may move them between the look-up of the
   // record and their reading: then it is looked up again. kNotFound if there is no such record.
   template <class Record, class PartsOf>

@@ -6,6 +6,7 @@
 #include <latch>
 #include <utility>
 
+#include "cached/content/sha256.h"
 #include "tests/ingest/tar_support.h"
 #include "tests/server/served_node.h"
 
@@ -178,6 +179,42 @@ TEST_F(ImagesServiceTest, OtherBytesThanPromisedAreNotLoaded) {
   EXPECT_EQ(loaded.error().code(), Code::kDataLoss);
   EXPECT_THAT(loaded.error().message(), HasSubstr(image.blob(0)));
   EXPECT_THAT(Names(), IsEmpty());
+}
+
+TEST_F(ImagesServiceTest, LayersAreGivenBackAsTheTarsThatTheyWere) {
+  node_.registry.Publish(image_);
+  ASSERT_TRUE(Pull().ok());
+  const std::vector<std::string> asked = {image_.diff_ids[1].ToString(), image_.diff_ids[0].ToString(),
+                                          image_.diff_ids[1].ToString()};
+  std::vector<std::string> tars(asked.size());
+  const Status read = node_.client.ReadLayers(asked, [&](std::size_t layer, ByteSpan piece) -> Status {
+    tars.at(layer) += AsText(piece);
+    return Ok();
+  });
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_THAT(tars, testing::ElementsAre(image_.layers[1], image_.layers[0], image_.layers[1]));
+}
+
+TEST_F(ImagesServiceTest, ALayerThatIsNotStoredIsNamedBeforeTheFirstPiece) {
+  node_.registry.Publish(image_);
+  ASSERT_TRUE(Pull().ok());
+  const std::string unknown = Sha256Of({}).ToString();
+  const Status read =
+      node_.client.ReadLayers({image_.diff_ids[0].ToString(), unknown}, [](std::size_t, ByteSpan) -> Status {
+        ADD_FAILURE() << "a piece";
+        return Ok();
+      });
+  EXPECT_EQ(read.error().code(), Code::kNotFound);
+  EXPECT_THAT(read.error().message(), HasSubstr(unknown));
+}
+
+TEST_F(ImagesServiceTest, WhoeverTakesThePiecesMayStopAnytime) {
+  node_.registry.Publish(image_);
+  ASSERT_TRUE(Pull().ok());
+  const Status read = node_.client.ReadLayers({image_.diff_ids[0].ToString()}, [](std::size_t, ByteSpan) -> Status {
+    return Error(Code::kResourceExhausted, "no space left");
+  });
+  EXPECT_EQ(read.error().message(), "no space left");
 }
 
 TEST_F(ImagesServiceTest, AnImageIsShownWithAllItsNamesAndAsOfALayer) {
