@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cached/content/digest.h"
@@ -24,7 +25,17 @@ struct Descriptor {
   std::vector<std::string> urls;     // where else a foreign layer may be fetched
 };
 
+inline Descriptor DescriptorOf(std::string_view media_type, const Digest& digest, std::uint64_t size_bytes) {
+  Descriptor descriptor;
+  descriptor.media_type = media_type;
+  descriptor.digest = digest;
+  descriptor.size_bytes = size_bytes;
+  return descriptor;
+}
+
 // The short name of an image inside an OCI layout: a tag, most of the time.
 inline constexpr const char* kRefNameAnnotation = "org.opencontainers.image.ref.name";
+// Its whole name, where containerd or docker made the layout.
+inline constexpr const char* kImageNameAnnotation = "io.containerd.image.name";
 
 }  // namespace varve

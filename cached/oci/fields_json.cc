@@ -16,9 +16,7 @@ const Json& Field(const Json& object, const char* key) {
   return at == object.end() ? null : *at;
 }
 
-}  // namespace
-
-Result<Json> ParseJsonObject(ByteSpan text, std::size_t most_bytes) {
+Result<Json> ParseBounded(ByteSpan text, std::size_t most_bytes) {
   if (text.size() > most_bytes) {
     return Error(Code::kResourceExhausted,
                  fmt::format("{} bytes of JSON, at most {} allowed", text.size(), most_bytes));
@@ -31,7 +29,20 @@ Result<Json> ParseJsonObject(ByteSpan text, std::size_t most_bytes) {
   Json json = Json::parse(AsText(text), within_depth, /*allow_exceptions=*/false);
   if (too_deep) return Error(Code::kInvalidArgument, fmt::format("JSON nested deeper than {}", kJsonDepthMax));
   if (json.is_discarded()) return Error(Code::kInvalidArgument, "not JSON");
+  return json;
+}
+
+}  // namespace
+
+Result<Json> ParseJsonObject(ByteSpan text, std::size_t most_bytes) {
+  VARVE_ASSIGN_OR_RETURN(Json json, ParseBounded(text, most_bytes));
   if (!json.is_object()) return Error(Code::kInvalidArgument, "not a JSON object");
+  return json;
+}
+
+Result<Json> ParseJsonArray(ByteSpan text, std::size_t most_bytes) {
+  VARVE_ASSIGN_OR_RETURN(Json json, ParseBounded(text, most_bytes));
+  if (!json.is_array()) return Error(Code::kInvalidArgument, "not a JSON list");
   return json;
 }
 

@@ -14,9 +14,10 @@ using Json = nlohmann::json;
 
 inline constexpr int kJsonDepthMax = 32;
 
-// kInvalidArgument unless `text` is one object nested at most kJsonDepthMax deep; kResourceExhausted beyond
+// kInvalidArgument unless `text` is one object (or list) nested at most kJsonDepthMax deep; kResourceExhausted beyond
 // `most_bytes`.
 Result<Json> ParseJsonObject(ByteSpan text, std::size_t most_bytes);
+Result<Json> ParseJsonArray(ByteSpan text, std::size_t most_bytes);
 
 // The field `key` of `object`. Absent and null are the empty value; another type is kInvalidArgument and names the
 // field.

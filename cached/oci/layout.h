@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "cached/oci/manifest.h"
@@ -9,8 +10,11 @@ namespace varve {
 // An OCI layout (image-spec, image-layout.md): a directory with "oci-layout", "index.json" (an Index: ParseIndex) and
 // blobs/sha256/HEX.
 
+inline std::string LayoutBlobName(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }
+
 // Of the file "oci-layout": kInvalidArgument unless it says version 1.
 Status CheckLayoutVersion(ByteSpan json);
+std::string LayoutVersionJson();
 
 // The image named `tag` (kRefNameAnnotation) in a layout's index; of several with that name the one for `wanted`.
 // Without a tag: the only image, else "latest". kNotFound names the tags there are. It may itself be an index.

@@ -37,6 +37,13 @@ Result<ManifestKind> DetectManifestKind(ByteSpan json, std::string_view content_
 Result<Manifest> ParseManifest(ByteSpan json, std::string_view content_type);
 Result<Index> ParseIndex(ByteSpan json, std::string_view content_type);
 
+// Both as documents, the same bytes for the same value; `urls` and a manifest's annotations are not written.
+std::string ManifestJson(const Manifest& manifest);
+std::string IndexJson(const Index& index);
+
+// What an index holds beside images: provenance and the like, which never is to run.
+bool IsAttestation(const Descriptor& entry);
+
 // The entry for `wanted`, or for the next older variant of the same processor; without any, the only entry that names
 // no platform. Never an attestation or another unknown/unknown. It may itself be an index. kNotFound names the
 // platforms there are.

@@ -128,10 +128,6 @@ Result<Index> ParseUnnamedIndex(ByteSpan text, std::string_view content_type) {
   return index;
 }
 
-bool IsAttestation(const Descriptor& entry) {
-  return entry.annotations.contains("vnd.docker.reference.type") || (entry.platform && entry.platform->os == "unknown");
-}
-
 std::string OfferedPlatforms(const Index& index) {
   std::string offered;
   for (const Descriptor& entry : index.manifests) {
@@ -143,6 +139,10 @@ std::string OfferedPlatforms(const Index& index) {
 }
 
 }  // namespace
+
+bool IsAttestation(const Descriptor& entry) {
+  return entry.annotations.contains("vnd.docker.reference.type") || (entry.platform && entry.platform->os == "unknown");
+}
 
 Result<ManifestKind> DetectManifestKind(ByteSpan json, std::string_view content_type) {
   auto document = ParseDocument(json, content_type).In("manifest");

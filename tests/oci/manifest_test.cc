@@ -192,5 +192,27 @@ TEST(MediaTypeTest, DockersAndOcisTypesAreToldApart) {
   EXPECT_EQ(BareMediaType("application/json ; charset=utf-8"), "application/json");
 }
 
+TEST(ManifestTest, WhatIsWrittenIsReadBack) {
+  Manifest manifest;
+  manifest.media_type = kOciManifestType;
+  manifest.config = DescriptorOf(kOciConfigType, Sha256Of(AsBytes("config")), 6);
+  manifest.layers = {DescriptorOf(kOciLayerType, Sha256Of(AsBytes("layer")), 5)};
+  const auto parsed = ParseManifest(AsBytes(ManifestJson(manifest)), kOciManifestType);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  EXPECT_EQ(parsed->config.digest, manifest.config.digest);
+  EXPECT_EQ(parsed->layers.at(0).size_bytes, 5u);
+  EXPECT_EQ(parsed->layers.at(0).media_type, kOciLayerType);
+
+  Index index;
+  index.media_type = kOciIndexType;
+  index.manifests = {DescriptorOf(kOciManifestType, Sha256Of(AsBytes("manifest")), 8)};
+  index.manifests[0].annotations = {{kRefNameAnnotation, "1"}};
+  index.manifests[0].platform = Platform{"linux", "arm", "v7"};
+  const auto entries = ParseIndex(AsBytes(IndexJson(index)), kOciIndexType);
+  ASSERT_TRUE(entries.ok()) << entries.error().message();
+  EXPECT_EQ(entries->manifests.at(0).annotations, index.manifests[0].annotations);
+  EXPECT_EQ(entries->manifests.at(0).platform, index.manifests[0].platform);
+}
+
 }  // namespace
 }  // namespace varve
