@@ -32,6 +32,7 @@ void AddExplain(Cli& cli);
 void AddHistory(Cli& cli);
 void AddImages(Cli& cli);
 void AddInspect(Cli& cli);
+void AddLoad(Cli& cli);
 void AddMount(Cli& cli);  // mount, umount, mounts
 void AddPull(Cli& cli);
 void AddRmi(Cli& cli);

@@ -9,7 +9,7 @@
 namespace varve {
 
 struct PullOptions {
-  std::string source;    // a reference, or "oci:DIR[:TAG]"
+  std::string source;    // a reference, or one of IsImageSource
   std::string platform;  // empty: the host's
   std::string tls_verify = "true";
 };

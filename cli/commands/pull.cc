@@ -2,14 +2,12 @@
 
 #include <fmt/core.h>
 
+#include "cli/archive/image_source.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
-#include "cli/layout_source.h"
 
 namespace varve {
 namespace {
-
-constexpr std::string_view kLayoutPrefix = "oci:";
 
 struct PullCommandOptions {
   PullOptions pull;
@@ -39,13 +37,9 @@ Result<int> RunPull(Session& session, const PullCommandOptions& options) {
 
 Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& progress) {
   const auto show = [&](const v1::PullEvent& event) { progress.Show(event); };
-  if (options.source.starts_with(kLayoutPrefix)) {
-    Platform platform = Platform::Host();
-    if (!options.platform.empty()) {
-      VARVE_ASSIGN_OR_RETURN(platform, Platform::Parse(options.platform));
-    }
-    return LoadFromLayout(daemon, options.source.substr(kLayoutPrefix.size()), platform, show)
-        .In("pull " + options.source);
+  if (IsImageSource(options.source)) {
+    VARVE_ASSIGN_OR_RETURN(const Platform platform, Platform::ParseOrHost(options.platform));
+    return PullImageSource(daemon, options.source, platform, show);
   }
   VARVE_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(options.source));
   v1::PullRequest request;
@@ -58,8 +52,12 @@ Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& 
 
 void AddPull(Cli& cli) {
   auto options = std::make_shared<PullCommandOptions>();
-  CLI::App* command = cli.app.add_subcommand("pull", "Bring an image from a registry or an OCI layout into the store");
-  command->add_option("IMAGE", options->pull.source, "NAME[:TAG][@DIGEST], or oci:DIR[:TAG]")->required();
+  CLI::App* command =
+      cli.app.add_subcommand("pull", "Bring an image from a registry, an OCI layout or an archive into the store");
+  command
+      ->add_option("IMAGE", options->pull.source,
+                   "NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]")
+      ->required();
   command->add_option("--platform", options->pull.platform, "os/arch[/variant] to choose from a multi-platform image");
   CLI::Option* quiet = command->add_flag("-q,--quiet", options->quiet, "print the image's name only");
   command->add_flag("--json", options->json, "print progress, result or error as JSON objects, one a line")

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/archive/source_image.h"
+
+namespace varve {
+
+// The images of an archive that `docker save` made (cached/oci/docker_archive.h), in order.
+Result<std::vector<SourceImage>> FindDockerImages(ImageFiles& files);
+
+// The one named `name`, under that name alone; the only one, if none is given.
+Result<SourceImage> FindDockerImage(ImageFiles& files, const std::string& name);
+
+}  // namespace varve

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cached/oci/platform.h"
+#include "cli/archive/source_image.h"
+
+namespace varve {
+
+// The images of an OCI layout, in order, of several platforms the one for `platform`; attestations are none. They have
+// the names that stand there with their repositories (containerd's annotation, or a whole reference as ref.name).
+Result<std::vector<SourceImage>> FindLayoutImages(ImageFiles& files, const Platform& platform);
+
+// The image tagged `tag`, as ChooseByTag chooses. One that has no name of its own becomes localhost/NAME:TAG, of the
+// last part of `path` without ".tar…"; if that cannot name a repository it stays without.
+Result<SourceImage> FindLayoutImage(ImageFiles& files, const std::string& path, const std::string& tag,
+                                    const Platform& platform);
+
+}  // namespace varve

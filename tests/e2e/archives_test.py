@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Images that leave as archives and come in from them: what other tools make of ours, what we make of theirs, and what is said of
+archives that are broken or mean harm."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import pathlib
+import stat
+import subprocess
+import tarfile
+import unittest
+
+import images
+from node import NodeTest
+
+BASE = images.tar(images.directory("etc"), images.file("etc/name", b"base\n"), images.file("etc/gone", b"gone\n"),
+                  images.file("big", bytes(range(256)) * 2000), images.symlink("link", "etc/name"))
+TOP = images.tar(images.file("etc/.wh.gone"), images.file("etc/name", b"top\n"), images.hard_link("same", "big"),
+                 images.file("tool", b"#!/bin/sh\n", mode=0o4755))
+OTHER = images.tar(images.file("other", b"other\n"))
+COMPRESSORS = {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress,
+               "zst": lambda data: subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout}
+
+
+def config_of(made):
+    return made.blobs[json.loads(made.manifest)["config"]["digest"]]
+
+
+def identity_of(made):
+    return images.digest_of(config_of(made))
+
+
+def member(name, content=b"", **attributes):
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    for key, value in attributes.items():
+        setattr(entry, key, value)
+    return entry, content
+
+
+def link(name, target):
+    return member(name, type=tarfile.SYMTYPE, linkname=target)
+
+
+def docker_archive(*listed, extra=()):
+    """What docker before 25 saved: (image, names, layers) with the layers as they are to lie in it."""
+    members, manifest = [], []
+    for made, names, layers in listed:
+        config = config_of(made)
+        identity = images.digest_of(config).removeprefix("sha256:")
+        paths = []
+        for number, layer in enumerate(layers):
+            directory = f"{identity[:60]}{number:04}"
+            members += [member(directory + "/", type=tarfile.DIRTYPE), member(directory + "/VERSION", b"1.0"),
+                        member(directory + "/json", b"{}")]
+            members.append(link(directory + "/layer.tar", layer) if isinstance(layer, str)
+                           else member(directory + "/layer.tar", layer))
+            paths.append(directory + "/layer.tar")
+        members.append(member(identity + ".json", config))
+        manifest.append({"Config": identity + ".json", "RepoTags": names, "Layers": paths})
+    return images.tar(*members, *extra, member("manifest.json", json.dumps(manifest).encode()))
+
+
+class ArchivesTest(NodeTest):
+    def setUp(self):
+        super().setUp()
+        self.app = images.image(BASE, TOP)
+        self.other = images.image(BASE, OTHER)
+        self.file = self.node.directory / "images.tar"
+
+    def pull(self, made, name):
+        layout = self.node.directory / f"layout-{identity_of(made)[7:19]}"
+        reference = f"localhost/{layout.name}"
+        if not layout.exists():
+            images.write_layout(made, layout)
+        self.node.varve("pull", f"oci:{layout}")
+        self.node.varve("tag", reference, name)
+        self.node.varve("rmi", reference)
+
+    def load(self, data, *arguments):
+        self.file.write_bytes(data)
+        return self.node.varve("load", "-i", str(self.file), *arguments)
+
+    def ids(self):
+        return set(self.node.varve("images", "-aq", "--no-trunc").split())
+
+    def forget(self):
+        for identity in self.ids():
+            self.node.varve("rmi", "-f", identity)
+        self.node.varve("system", "prune", "-f")
+
+    def tool(self, *command):
+        done = self.node.run(*command)
+        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def podman(self, *arguments):
+        store = self.node.directory / "podman"
+        return self.tool("podman", "--root", f"{store}/root", "--runroot", f"{store}/run", "--storage-driver", "vfs",
+                         "--events-backend", "none", *arguments)
+
+    def tree(self, root):
+        """Each path below `root`, with all that an image says of it."""
+        tree = {}
+        for path in sorted(pathlib.Path(root).rglob("*")):
+            info = path.lstat()
+            content = (os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None)
+            mode = "link" if path.is_symlink() else stat.filemode(info.st_mode)
+            tree[str(path.relative_to(root))] = (mode, info.st_uid, info.st_gid, content,
+                                                 info.st_nlink if not path.is_dir() else None)
+        return tree
+
+    def mounted_tree(self, reference):
+        place = self.node.directory / "mnt"
+        place.mkdir(exist_ok=True)
+        self.node.varve("mount", reference, str(place))
+        tree = self.tree(place)
+        self.node.varve("umount", str(place))
+        return tree
+
+    def layout_of(self, source):
+        layout = self.node.directory / "copied"
+        self.tool("skopeo", "copy", "--quiet", source, f"oci:{layout}:it")
+        return layout
+
+    # -- in
+
+    def test_the_archive_may_be_compressed_and_may_be_a_pipe(self):
+        data = docker_archive((self.app, ["app:1"], [BASE, TOP]))
+        for name, compress in COMPRESSORS.items():
+            with self.subTest(name):
+                self.assertEqual(self.load(compress(data)), "Loaded image: app:1\n")
+                self.forget()
+                piped = subprocess.run(["varve", "load"], env=self.node.environment, input=compress(data), capture_output=True)
+                self.assertEqual(piped.stdout, b"Loaded image: app:1\n", piped.stderr)
+                self.assertEqual(self.ids(), {identity_of(self.app)})
+                self.forget()
+
+    def test_layers_may_be_compressed_each_in_its_own_way(self):
+        tars = [BASE, TOP, OTHER, images.tar(images.file("four", b"4")), images.tar(images.file("five", b"5"))]
+        made = images.image(*tars)
+        layers = [compress(tar) for compress, tar in zip(COMPRESSORS.values(), tars)]
+        self.assertEqual(self.load(docker_archive((made, ["all:1"], layers))), "Loaded image: all:1\n")
+        self.assertEqual(self.ids(), {identity_of(made)})
+        self.assertIn("five", self.mounted_tree("all:1"))
+
+    def test_old_archives_have_links_for_layers_that_are_shared_and_images_without_names(self):
+        identity = identity_of(self.app)[7:]
+        data = docker_archive((self.app, ["app:1", "registry.example/app:2"], [BASE, TOP]),
+                              (self.other, None, [f"../{identity[:60]}0000/layer.tar", OTHER]))
+        self.assertEqual(self.load(data), "Loaded image: app:1\nLoaded image: registry.example/app:2\n"
+                                          f"Loaded image ID: {identity_of(self.other)}\n")
+        self.assertEqual(self.ids(), {identity_of(self.app), identity_of(self.other)})
+        self.assertEqual(self.load(data, "-q").count("Loaded"), 3)  # again: it is all here
+
+    def test_what_skopeo_and_podman_write_is_the_image_that_it_was(self):
+        layout = images.write_layout(self.app, self.node.directory / "layout")
+        for kind, name in (("docker-archive", "example.org/app:1"), ("oci-archive", "1"), ("oci-archive", None)):
+            with self.subTest(f"{kind} {name}"):
+                archive = self.node.directory / (f"{kind}.tar" if name else f"{kind}-nameless.tar")
+                self.tool("skopeo", "copy", "--quiet", layout, f"{kind}:{archive}" + (f":{name}" if name else ""))
+                self.node.varve("load", "-i", str(archive))
+                self.assertEqual(self.ids(), {identity_of(self.app)})
+                self.forget()
+                said = self.node.varve("pull", "-q", f"{kind}:{archive}" + (f":{name}" if name else ""))
+                self.assertTrue(said.startswith("example.org/app:1" if kind == "docker-archive" else "localhost/oci-archive"), said)
+                self.assertEqual(self.ids(), {identity_of(self.app)})
+                self.forget()
+        for form in ("docker-archive", "oci-archive"):
+            loaded = self.podman("load", "-q", "-i", str(self.node.directory / f"{form}.tar")).split()[-1]
+            saved = self.node.directory / f"podman-{form}.tar"
+            self.podman("save", "-q", "--format", form, "-o", str(saved), loaded)
+            self.podman("rmi", loaded)
+            self.node.varve("load", "-i", str(saved))
+            self.assertEqual(self.ids(), {identity_of(self.app)})
+            self.forget()
+
+    def test_a_directory_with_a_layout_is_loaded_too(self):
+        layout = images.write_layout(self.app, self.node.directory / "layout").removeprefix("oci:")
+        self.assertEqual(self.node.varve("load", "-i", layout), f"Loaded image ID: {identity_of(self.app)}\n")
+
+    def test_of_several_images_one_is_pulled_by_its_name(self):
+        self.file.write_bytes(docker_archive((self.app, ["app:1"], [BASE, TOP]), (self.other, ["other:1"], [BASE, OTHER])))
+        self.assertIn("2 images", self.node.refusal("pull", f"docker-archive:{self.file}"))
+        self.assertIn("no image named app:2", self.node.refusal("pull", f"docker-archive:{self.file}:app:2"))
+        self.node.varve("pull", f"docker-archive:{self.file}:other:1")
+        self.assertEqual(self.ids(), {identity_of(self.other)})
+
+    # -- bad input
+
+    def assert_refused(self, data, *texts):
+        self.file.write_bytes(data)
+        said = self.node.refusal("load", "-i", str(self.file))
+        for text in (str(self.file), *texts):
+            self.assertIn(text, said)
+        self.assertEqual(self.node.varve("images", "-aq"), "")
+
+    def assert_layer_refused(self, data, *texts):
+        self.file.write_bytes(data)
+        said = self.node.refusal("load", "-i", str(self.file))
+        for text in ("load: ", "layer sha256:", *texts):
+            self.assertIn(text, said)
+        self.assertEqual(self.node.varve("images", "-aq"), "")
+
+    def test_what_is_no_archive_is_refused_by_name(self):
+        self.assert_refused(b"no tar at all\n" * 100, "not a tar archive")
+        self.assert_refused(b"", "empty")
+        self.assert_refused(gzip.compress(b"no tar at all\n" * 100), "not a tar archive")
+        self.assert_refused(OTHER, "no manifest.json")
+        self.assert_refused(images.tar(member("repositories", b"{}")), "before 1.10")
+        self.assert_refused(images.tar(member("manifest.json", b"[{]")), "manifest.json", "not JSON")
+        self.assert_refused(images.tar(member("manifest.json", b"{}")), "manifest.json", "not a JSON list")
+        self.assert_refused(images.tar(member("manifest.json", b"[]")), "no images")
+        self.assertIn("nowhere", self.node.refusal("load", "-i", str(self.node.directory / "nowhere")))
+
+    def test_a_truncated_archive_is_refused_wherever_it_ends(self):
+        data = docker_archive((self.app, ["app:1"], [BASE, TOP]))
+        packed = gzip.compress(data)
+        for whole in (data, packed):
+            for part in (0.2, 0.5, 0.9):
+                with self.subTest(part=part, gzip=whole is packed):
+                    self.assert_refused(whole[:int(len(whole) * part)])
+
+    def test_layers_that_are_missing_swapped_or_too_few_are_told(self):
+        self.assert_refused(docker_archive((self.app, ["app:1"], [BASE, "../nowhere/layer.tar"])), "is missing")
+        self.assert_layer_refused(docker_archive((self.app, ["app:1"], [TOP, BASE])), images.digest_of(BASE), "mismatch")
+        self.assert_layer_refused(docker_archive((self.app, ["app:1"], [gzip.compress(OTHER), TOP])), "diff ID mismatch")
+        self.assert_refused(docker_archive((self.app, ["app:1"], [BASE])), "lists 1 layers", "2 diff IDs")
+
+    def test_a_layout_whose_blobs_are_renamed_or_missing_is_refused(self):
+        for name in (images.digest_of(self.app.manifest), identity_of(self.app), self.app.layers[1]):
+            for change in ("missing", "renamed"):
+                with self.subTest(name=name, change=change):
+                    layout = self.node.directory / f"{name[7:19]}{change}"
+                    images.write_layout(self.app, layout)
+                    blob = layout / "blobs" / "sha256" / name[7:]
+                    blob.unlink()
+                    if change == "renamed":
+                        blob.write_bytes((layout / "blobs" / "sha256" / self.app.layers[0][7:]).read_bytes())
+                    self.tool("tar", "-cf", str(self.file), "-C", str(layout), ".")
+                    for source in (self.file, layout):
+                        said = self.node.refusal("load", "-i", str(source))
+                        self.assertIn(name[7:19], said)
+                        self.assertEqual(self.node.varve("images", "-aq"), "")
+
+    def test_no_name_in_an_archive_reaches_the_host(self):
+        secret = self.node.directory / "secret"
+        secret.write_bytes(config_of(self.app))
+        up = "../" * 20 + str(secret)[1:]
+        for target in (str(secret), up):
+            listed = json.dumps([{"Config": target, "RepoTags": None, "Layers": []}]).encode()
+            self.assert_refused(images.tar(member("manifest.json", listed)), "is missing")
+            listed = json.dumps([{"Config": "c.json", "RepoTags": None, "Layers": []}]).encode()
+            self.assert_refused(images.tar(link("c.json", target), member("manifest.json", listed)), "is missing")
+            self.assert_refused(docker_archive((self.app, None, [target, TOP])), "is missing")
+        loop = images.tar(link("a", "b"), link("b", "a"), member("manifest.json", b'[{"Config": "a", "Layers": []}]'))
+        self.assert_refused(loop, "is missing")
+        self.assert_refused(docker_archive((self.app, ["no/Such:::name"], [BASE, TOP])), "reference")
+
+    def test_bombs_stop_at_a_limit(self):
+        zeros = io.BytesIO()
+        with gzip.open(zeros, "wb", 9) as out:
+            for _ in range(64):
+                out.write(bytes(1 << 20))
+        self.assert_refused(bz2.compress(bytes(256 << 20)), "1100 to 1")
+        self.assert_refused(gzip.compress(zeros.getvalue()), "1100 to 1")  # one in the other
+        self.assert_refused(images.tar(member("manifest.json", b"[" * (5 << 20))), "limit of 4194304 bytes")
+        self.assert_refused(docker_archive((self.app, None, [BASE, TOP]), extra=[member("d/" * 4000, b"")]), "4096 bytes")
+        many = b"".join(tarfile.TarInfo(f"f{number}").tobuf() for number in range(100_001))
+        self.assert_refused(many + bytes(1024), "100000 members")
+
+
+if __name__ == "__main__":
+    unittest.main()
