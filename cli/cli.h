@@ -37,6 +37,7 @@ void AddMount(Cli& cli);  // mount, umount, mounts
 void AddPull(Cli& cli);
 void AddRmi(Cli& cli);
 void AddRun(Cli& cli);
+void AddSave(Cli& cli);
 void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune
 void AddTag(Cli& cli);

@@ -35,7 +35,7 @@ int Main(int argc, char** argv) {
   Session session(*paths);
   Cli cli{app, session, {}};
   for (const auto add : {AddBench, AddExplain, AddHistory, AddImages, AddInspect, AddLoad, AddMount, AddPull, AddRmi,
-                         AddRun, AddStore, AddSystem, AddTag})
+                         AddRun, AddSave, AddStore, AddSystem, AddTag})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -127,6 +127,69 @@ class ArchivesTest(NodeTest):
         self.tool("skopeo", "copy", "--quiet", source, f"oci:{layout}:it")
         return layout
 
+    # -- out
+
+    def test_what_is_saved_other_tools_read_and_it_comes_back_equal(self):
+        self.pull(self.app, "example.org/app:1")
+        before = self.mounted_tree("example.org/app:1")
+        self.node.varve("save", "-o", str(self.file), "example.org/app:1")
+        for source in (f"oci-archive:{self.file}:1", f"docker-archive:{self.file}:example.org/app:1"):
+            config = self.node.run("skopeo", "inspect", "--raw", "--config", source).stdout
+            self.assertEqual(config.encode(), config_of(self.app), source)
+        layout = self.layout_of(f"oci-archive:{self.file}:1")
+        self.tool("oci-image-tool", "validate", "--type", "image", "--ref", "name=it", str(layout))
+        self.tool("umoci", "unpack", "--image", f"{layout}:it", str(self.node.directory / "bundle"))
+        self.assertEqual(self.tree(self.node.directory / "bundle" / "rootfs"), before)
+        self.assertIn("example.org/app:1", self.podman("load", "-i", str(self.file)))
+        self.assertEqual(self.podman("images", "-q", "--no-trunc").split(), [identity_of(self.app)])
+        self.forget()
+        self.assertEqual(self.node.varve("load", "-i", str(self.file)), "Loaded image: example.org/app:1\n")
+        self.assertEqual(self.ids(), {identity_of(self.app)})
+        self.assertEqual(self.mounted_tree("example.org/app:1"), before)
+        self.assertEqual(self.node.run("varve", "store", "verify").returncode, 0)
+
+    def test_the_same_images_give_the_same_bytes_with_each_layer_once(self):
+        self.pull(self.app, "app:1")
+        self.pull(self.other, "other:1")
+        self.node.varve("tag", "app:1", "app:2")
+        self.node.varve("save", "-o", str(self.file), "app", "other:1", identity_of(self.other))
+        first = self.file.read_bytes()
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
+        with tarfile.open(self.file) as archive:
+            names = archive.getnames()
+            listed = json.load(archive.extractfile("manifest.json"))
+            layers = [archive.extractfile(f"blobs/sha256/{images.digest_of(tar)[7:]}").read() for tar in (BASE, TOP, OTHER)]
+            self.assertEqual({entry.mtime for entry in archive}, {0})
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(layers, [BASE, TOP, OTHER])
+        self.assertEqual([image["RepoTags"] for image in listed], [["app:1", "app:2"], ["other:1"]])
+        self.forget()
+        self.assertEqual(self.node.varve("load", "-i", str(self.file)),
+                         "Loaded image: app:1\nLoaded image: app:2\nLoaded image: other:1\n")
+        piped = subprocess.run(["varve", "save", "app", "other:1"], env=self.node.environment, stdout=subprocess.PIPE, check=True)
+        self.assertEqual(piped.stdout, first)
+
+    def test_what_cannot_be_saved_leaves_no_file(self):
+        self.pull(self.app, "app:1")
+        self.file.write_text("what was here")
+        self.assertIn("No such image: absent", self.node.refusal("save", "-o", str(self.file), "app:1", "absent"))
+        self.assertEqual(self.file.read_text(), "what was here")
+        self.assertIn("whole images", self.node.refusal("save", "-o", str(self.file), "app:1@layer:1"))
+        self.assertIn("no regular file", self.node.refusal("save", "-o", str(self.node.directory), "app:1"))
+        self.assertIn("nowhere", self.node.refusal("save", "-o", str(self.node.directory / "nowhere" / "x"), "app:1"))
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(["varve", "save", "app:1"], env=self.node.environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+        self.assertEqual([path.name for path in self.node.directory.glob("images.tar*")], ["images.tar"])
+
+    def test_a_terminal_gets_no_archive_and_gives_none(self):
+        self.pull(self.app, "app:1")
+        for arguments in (("save", "app:1"), ("load",)):
+            done = self.node.run("script", "-qec", f"varve {' '.join(arguments)}", "/dev/null")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("terminal", done.stdout)
+
     # -- in
 
     def test_the_archive_may_be_compressed_and_may_be_a_pipe(self):
