@@ -31,6 +31,7 @@ void AddBench(Cli& cli);
 void AddExplain(Cli& cli);
 void AddHistory(Cli& cli);
 void AddImages(Cli& cli);
+void AddImport(Cli& cli);
 void AddInspect(Cli& cli);
 void AddLoad(Cli& cli);
 void AddMount(Cli& cli);  // mount, umount, mounts

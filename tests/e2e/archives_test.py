@@ -336,6 +336,41 @@ class ArchivesTest(NodeTest):
         many = b"".join(tarfile.TarInfo(f"f{number}").tobuf() for number in range(100_001))
         self.assert_refused(many + bytes(1024), "100000 members")
 
+    # -- import
+
+    def test_import_makes_an_image_of_a_tar(self):
+        self.file.write_bytes(BASE)
+        identity = self.node.varve("import", str(self.file), "rootfs:1", "-m", "made by hand", "-c", "CMD [\"/bin/x\", \"y\"]",
+                                   "-c", "ENTRYPOINT run it", "-c", 'ENV A=1 B="two words"', "-c", "env C  three four",
+                                   "-c", "EXPOSE 80 90-91/udp", "-c", "LABEL k=v", "-c", "USER 1:2", "-c", 'VOLUME ["/a", "/b"]',
+                                   "-c", "WORKDIR /x", "-c", "WORKDIR y", "-c", "STOPSIGNAL SIGINT", "-c", "ONBUILD RUN true").strip()
+        self.assertEqual(self.ids(), {identity})
+        image = json.loads(self.node.varve("inspect", "rootfs:1"))[0]
+        self.assertEqual(image["RootFS"]["Layers"], [images.digest_of(BASE)])
+        self.assertEqual(image["Config"], {
+            "Cmd": ["/bin/x", "y"], "Entrypoint": ["/bin/sh", "-c", "run it"], "Env": ["A=1", "B=two words", "C=three four"],
+            "ExposedPorts": {"80/tcp": {}, "90/udp": {}, "91/udp": {}}, "Labels": {"k": "v"}, "User": "1:2",
+            "Volumes": {"/a": {}, "/b": {}}, "WorkingDir": "/x/y", "StopSignal": "SIGINT", "OnBuild": ["RUN true"]})
+        self.assertIn("made by hand", self.node.varve("history", "rootfs:1"))
+        self.node.varve("save", "-o", str(self.file), "rootfs:1")
+        layout = self.layout_of(f"oci-archive:{self.file}:1")
+        self.tool("umoci", "unpack", "--image", f"{layout}:it", str(self.node.directory / "bundle"))
+        self.assertEqual(self.mounted_tree("rootfs:1"), self.tree(self.node.directory / "bundle" / "rootfs"))
+
+    def test_import_takes_a_compressed_pipe_and_names_what_it_refuses(self):
+        piped = subprocess.run(["varve", "import", "-"], env=self.node.environment, input=lzma.compress(BASE), capture_output=True)
+        self.assertEqual(piped.stdout.decode().strip(), *self.ids())
+        self.forget()
+        self.file.write_bytes(BASE)
+        for change, text in (("RUN x", "RUN x"), ("EXPOSE 70000", "no port"), ("ENV A", "without a value"), ("CMD", "no argument"),
+                             ('LABEL a="b', "not closed"), ("ONBUILD FROM x", "FROM"), ("CMD [1]", "strings")):
+            self.assertIn(text, self.node.refusal("import", str(self.file), "-c", change))
+        self.file.write_bytes(images.tar(images.file("../../etc/passwd", b"x")))
+        self.assertIn("..", self.node.refusal("import", str(self.file)))
+        self.file.write_bytes(b"no tar\n" * 1000)
+        self.assertIn("import", self.node.refusal("import", str(self.file)))
+        self.assertEqual(self.ids(), set())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cached/content/digest.h"
+#include "cached/oci/platform.h"
+
+namespace varve {
+
+// What the image of `varve import` is, beside its one layer.
+struct ImportedImage {
+  Platform platform;
+  Digest diff_id;
+  std::string created;               // RFC 3339
+  std::string comment;               // of its history
+  std::vector<std::string> changes;  // one instruction each
+};
+
+// Its config. A change is an instruction of a Dockerfile that changes the config alone: CMD, ENTRYPOINT, ENV, EXPOSE,
+// LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, in docker's forms; variables are not expanded. kInvalidArgument
+// names the change.
+Result<std::string> ImportConfigJson(const ImportedImage& image);
+
+}  // namespace varve
