@@ -1,6 +1,5 @@
 #include "cached/registry/registry_client.h"
 
-#include <arpa/inet.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,52 +10,13 @@
 #include "cached/oci/manifest.h"
 #include "cached/oci/media_types.h"
 #include "cached/registry/answers.h"
+#include "cached/registry/greeting.h"
 
 namespace varve {
 namespace {
 
-constexpr std::string_view kUserAgent = "User-Agent: varve/" VARVE_VERSION;
 // A transfer that brought so much before it broke does not count as a failed attempt.
 constexpr std::uint64_t kProgressBytes = 1 << 20;
-
-std::string WireHost(const std::string& domain) { return domain == "docker.io" ? "registry-1.docker.io" : domain; }
-
-bool IsLoopback(const std::string& domain) {
-  if (domain.starts_with("[::1]")) return true;
-  const std::string host = domain.substr(0, domain.find(':'));
-  in_addr address{};
-  return host == "localhost" || (::inet_pton(AF_INET, host.c_str(), &address) == 1 && host.starts_with("127."));
-}
-
-// In the order in which they are tried.
-std::vector<std::string> SchemesFor(const std::string& domain, TlsVerification verification) {
-  if (IsLoopback(domain)) return {"http", "https"};
-  if (verification == TlsVerification::kSkipped) return {"https", "http"};
-  return {"https"};
-}
-
-struct Greeting {
-  std::string base_url;
-  HttpResponse response;
-};
-
-// A TLS server answers plain HTTP with 400, if at all. The error is that of the first scheme which got no answer, or of
-// TLS: who gets as far as to a certificate has the right scheme.
-Result<Greeting> Greet(HttpTransport& transport, const std::string& domain, const ConnectionOptions& connection,
-                       const CancelToken& cancel) {
-  std::optional<Error> unanswered;
-  for (const std::string& scheme : SchemesFor(domain, connection.tls_verification)) {
-    const std::string base_url = scheme + "://" + WireHost(domain);
-    const HttpRequest request{.url = base_url + "/v2/", .headers = {std::string(kUserAgent)}, .body = {}};
-    Bytes body;
-    auto response = transport.Send(request, connection, CollectInto(body, kAnswerBytesMax), cancel);
-    if (response.ok() && response->status != 400) return Greeting{base_url, *std::move(response)};
-    if (response.ok()) continue;
-    if (!unanswered || response.error().code() == Code::kFailedPrecondition) unanswered = response.error();
-  }
-  if (unanswered) return *std::move(unanswered);
-  return Error(Code::kUnknown, "it answers /v2/ with status 400: is it a registry?");
-}
 
 std::optional<std::chrono::seconds> RetryAfter(std::string_view header) {
   std::uint32_t seconds = 0;
