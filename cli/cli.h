@@ -34,6 +34,7 @@ void AddImages(Cli& cli);
 void AddImport(Cli& cli);
 void AddInspect(Cli& cli);
 void AddLoad(Cli& cli);
+void AddLogin(Cli& cli);  // login, logout
 void AddMount(Cli& cli);  // mount, umount, mounts
 void AddPull(Cli& cli);
 void AddRmi(Cli& cli);

@@ -6,6 +6,7 @@
 
 #include "cached/client/channel.h"
 #include "proto/varve/v1/image.grpc.pb.h"
+#include "proto/varve/v1/registry.grpc.pb.h"
 #include "proto/varve/v1/store.grpc.pb.h"
 #include "proto/varve/v1/system.grpc.pb.h"
 
@@ -39,6 +40,7 @@ Status ReadAll(Reader& reader, const std::function<void(const Event&)>& on_event
 
 struct DaemonClient::Stubs {
   std::unique_ptr<v1::Images::Stub> images;
+  std::unique_ptr<v1::Registry::Stub> registry;
   std::unique_ptr<v1::Store::Stub> store;
   std::unique_ptr<v1::System::Stub> system;
 };
@@ -46,6 +48,7 @@ struct DaemonClient::Stubs {
 DaemonClient::DaemonClient(const std::string& socket_path) : stubs_(std::make_unique<Stubs>()) {
   const auto channel = ConnectUnix(socket_path);
   stubs_->images = v1::Images::NewStub(channel);
+  stubs_->registry = v1::Registry::NewStub(channel);
   stubs_->store = v1::Store::NewStub(channel);
   stubs_->system = v1::System::NewStub(channel);
 }
@@ -136,6 +139,11 @@ Status DaemonClient::TagImage(const std::string& image, const std::string& refer
 
 Result<v1::RemoveImageReply> DaemonClient::RemoveImage(const v1::RemoveImageRequest& request) {
   return Call(*stubs_->images, &v1::Images::Stub::Remove, request);
+}
+
+Status DaemonClient::Login(const v1::LoginRequest& request) {
+  VARVE_RETURN_IF_ERROR(Call(*stubs_->registry, &v1::Registry::Stub::Login, request));
+  return Ok();
 }
 
 Result<v1::UsageReply> DaemonClient::Usage(const v1::UsageRequest& request) {

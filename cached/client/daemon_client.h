@@ -8,6 +8,7 @@
 #include "cached/base/bytes.h"
 #include "cached/base/result.h"
 #include "proto/varve/v1/image.pb.h"
+#include "proto/varve/v1/registry.pb.h"
 #include "proto/varve/v1/store.pb.h"
 #include "proto/varve/v1/system.pb.h"
 
@@ -42,6 +43,8 @@ class DaemonClient {
   Status EndLease(const v1::ImageDetail& image);
   Status TagImage(const std::string& image, const std::string& reference);
   Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
+
+  Status Login(const v1::LoginRequest& request);
 
   Result<v1::UsageReply> Usage(const v1::UsageRequest& request);
   Result<v1::PruneReply> Prune(const v1::PruneRequest& request);

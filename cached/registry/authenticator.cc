@@ -46,7 +46,8 @@ std::string ParameterOr(const std::map<std::string, std::string>& parameters, co
 // The token server's address and question (distribution/docs/spec/auth: token.md, and oauth.md for identity tokens).
 HttpRequest TokenRequest(const std::string& realm, const std::string& service, const std::string& scope,
                          const Credentials& credentials) {
-  const std::string question = fmt::format("service={}&scope={}", PercentEncoded(service), PercentEncoded(scope));
+  std::string question = "service=" + PercentEncoded(service);
+  if (!scope.empty()) question += "&scope=" + PercentEncoded(scope);
   HttpRequest request;
   if (!credentials.identity_token.empty()) {
     request.method = HttpMethod::kPost;

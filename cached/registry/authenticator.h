@@ -25,7 +25,7 @@ class Authenticator {
  public:
   // `transport` and `connection` must outlive it. `registry` is how the registry itself is spoken to: one that is
   // encrypted cannot send the credentials to a token server that is not. `scope` is asked for where a challenge names
-  // none: "repository:x:pull".
+  // none: "repository:x:pull"; empty, for a login: none is asked for.
   Authenticator(HttpTransport& transport, const ConnectionOptions& connection, Credentials credentials,
                 Encryption registry, std::string scope);
 

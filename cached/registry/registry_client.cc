@@ -218,16 +218,14 @@ Error RegistryClient::Refused(const Answer& answer) const {
   if (status == 401) {
     const bool anonymous = options_.credentials.empty();
     return Error(Code::kUnauthenticated,
-                 fmt::format("registry {} refused {} ({}); log in by docker, podman or skopeo login {}{}", domain_,
+                 fmt::format("registry {} refused {} ({}); log in by varve login {}{}", domain_,
                              anonymous ? "access without credentials" : "the credentials", reason, domain_,
                              anonymous ? ", or the image does not exist" : ""));
   }
   if (status == 403) {
-    return Error(
-        Code::kPermissionDenied,
-        fmt::format(
-            "registry {} denied access ({}); log in by docker, podman or skopeo login {} as a user who may read it",
-            domain_, reason, domain_));
+    return Error(Code::kPermissionDenied,
+                 fmt::format("registry {} denied access ({}); log in by varve login {} as a user who may read it",
+                             domain_, reason, domain_));
   }
   if (status == 429) {
     return Error(Code::kUnavailable, fmt::format("registry {} limits the rate of requests ({})", domain_, reason));

@@ -11,6 +11,7 @@
 #include "cached/server/driver_sessions.h"
 #include "cached/server/housekeeper.h"
 #include "cached/server/images_service.h"
+#include "cached/server/registry_service.h"
 #include "cached/server/store_service.h"
 #include "cached/server/system_service.h"
 #include "cached/server/unix_listener.h"
@@ -53,6 +54,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
   ImagesService images(*store, catalog, installer, transport, leases,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
+  RegistryService registry(transport);
   StoreService store_service(*store, catalog, pruner, installer, transport);
   SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 
@@ -66,6 +68,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.RegisterService(&images);
   builder.RegisterService(&driver);
+  builder.RegisterService(&registry);
   builder.RegisterService(&store_service);
   builder.RegisterService(&system);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "cached/oci/reference.h"
 #include "cli/archive/image_source.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
@@ -46,7 +47,7 @@ Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& 
   request.set_reference(options.source);
   request.set_platform(options.platform);
   VARVE_ASSIGN_OR_RETURN(*request.mutable_access(),
-                         AccessTo(reference, options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify));
+                         AccessTo(reference.domain, options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify));
   return daemon.Pull(request, show);
 }
 

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cached/oci/reference.h"
 #include "cli/caller_world.h"
 #include "cli/cli.h"
 #include "cli/pull_progress.h"
@@ -20,9 +21,9 @@ Result<int> RunRepair(DaemonClient& daemon, const VerifyOptions& options) {
   const auto access = [&](const std::string& repository) {
     v1::RepairRequest answer;
     const auto reference = Reference::Parse(repository);
-    const auto world = reference.ok()
-                           ? AccessTo(*reference, options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify)
-                           : Result<v1::RegistryAccess>(reference.error());
+    const auto world =
+        reference.ok() ? AccessTo(reference->domain, options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify)
+                       : Result<v1::RegistryAccess>(reference.error());
     if (world.ok()) {
       *answer.mutable_access() = *world;
     } else {

@@ -12,6 +12,7 @@
 #include "cached/oci/manifest.h"
 #include "cached/oci/media_types.h"
 #include "cached/registry/curl_transport.h"
+#include "cached/registry/login.h"
 #include "cached/registry/registry_client.h"
 
 namespace varve {
@@ -117,7 +118,15 @@ TEST_F(DockerRegistryTest, NoOrTheWrongPasswordIsUnauthenticated) {
   EXPECT_THAT(Pull().error().message(), HasSubstr("without credentials"));
   options_.credentials = {.username = "me", .password = "wrong", .identity_token = ""};
   EXPECT_EQ(Pull().error().code(), Code::kUnauthenticated);
-  EXPECT_THAT(Pull().error().message(), HasSubstr("log in by docker, podman or skopeo login " + registry_->domain()));
+  EXPECT_THAT(Pull().error().message(), HasSubstr("log in by varve login " + registry_->domain()));
+}
+
+TEST_F(DockerRegistryTest, LoginTellsTheRightPasswordFromAWrongOne) {
+  Serve(Access::kPassword, Tls::kNone);
+  options_.credentials = {.username = "me", .password = "wrong", .identity_token = ""};
+  EXPECT_EQ(CheckLogin(transport_, registry_->domain(), options_, cancel_).error().code(), Code::kUnauthenticated);
+  options_.credentials.password = "secret";
+  EXPECT_TRUE(CheckLogin(transport_, registry_->domain(), options_, cancel_).ok());
 }
 
 TEST_F(DockerRegistryTest, UnknownAuthorityIsATlsErrorThatSaysSo) {

@@ -259,7 +259,7 @@ TEST_F(RegistryClientTest, BasicWithoutCredentialsSaysToLogIn) {
   Connect({{.status = 401, .headers = {{"www-authenticate", "Basic realm=x"}}}});
   EXPECT_EQ(creation_error().code(), Code::kUnauthenticated);
   EXPECT_THAT(creation_error().message(), StartsWith("registry.example/team/app:latest: "));
-  EXPECT_THAT(creation_error().message(), HasSubstr("log in by docker, podman or skopeo login registry.example"));
+  EXPECT_THAT(creation_error().message(), HasSubstr("log in by varve login registry.example"));
 }
 
 TEST_F(RegistryClientTest, BlobIsStreamedWithoutWaiting) {
