@@ -10,6 +10,8 @@
 namespace varve {
 namespace {
 
+constexpr std::size_t kScopesMax = 32;
+
 std::string Base64(std::string_view text) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string encoded;
@@ -44,12 +46,17 @@ std::string ParameterOr(const std::map<std::string, std::string>& parameters, co
 }
 
 // The token server's address and question (distribution/docs/spec/auth: token.md, and oauth.md for identity tokens).
-HttpRequest TokenRequest(const std::string& realm, const std::string& service, const std::string& scope,
+HttpRequest TokenRequest(const std::string& realm, const std::string& service, const std::vector<std::string>& scopes,
                          const Credentials& credentials) {
+  const bool exchanges = !credentials.identity_token.empty();
   std::string question = "service=" + PercentEncoded(service);
-  if (!scope.empty()) question += "&scope=" + PercentEncoded(scope);
+  // OAuth2 has them all in one parameter, docker's own question one in each.
+  for (const std::string& scope : scopes) {
+    question += exchanges && &scope != &scopes.front() ? "%20" : "&scope=";
+    question += PercentEncoded(scope);
+  }
   HttpRequest request;
-  if (!credentials.identity_token.empty()) {
+  if (exchanges) {
     request.method = HttpMethod::kPost;
     request.url = realm;
     request.body = fmt::format("grant_type=refresh_token&client_id=varve&refresh_token={}&{}",
@@ -64,12 +71,12 @@ HttpRequest TokenRequest(const std::string& realm, const std::string& service, c
 }  // namespace
 
 Authenticator::Authenticator(HttpTransport& transport, const ConnectionOptions& connection, Credentials credentials,
-                             Encryption registry, std::string scope)
+                             Encryption registry, const std::string& scope)
     : transport_(transport),
       connection_(connection),
       credentials_(std::move(credentials)),
       registry_(registry),
-      scope_(std::move(scope)) {}
+      scopes_(scope.empty() ? 0 : 1, scope) {}
 
 std::string Authenticator::Authorization() {
   MutexLock lock(mutex_);
@@ -96,6 +103,16 @@ Status Authenticator::Renew(std::string_view www_authenticate, const std::string
   return Ok();
 }
 
+std::vector<std::string> Authenticator::ScopesWith(std::string_view challenged) {
+  MutexLock lock(mutex_);
+  while (!challenged.empty() && scopes_.size() < kScopesMax) {
+    const std::string scope(challenged.substr(0, challenged.find(' ')));
+    challenged.remove_prefix(std::min(challenged.size(), scope.size() + 1));
+    if (!scope.empty() && std::ranges::find(scopes_, scope) == scopes_.end()) scopes_.push_back(scope);
+  }
+  return scopes_;
+}
+
 Result<std::string> Authenticator::FetchToken(const std::map<std::string, std::string>& challenge,
                                               const CancelToken& cancel) {
   const std::string realm = ParameterOr(challenge, "realm", "");
@@ -107,8 +124,8 @@ Result<std::string> Authenticator::FetchToken(const std::map<std::string, std::s
     return Error(Code::kUnauthenticated,
                  fmt::format("its token server {} would get the credentials unencrypted", realm.substr(0, 200)));
   }
-  const HttpRequest request =
-      TokenRequest(realm, ParameterOr(challenge, "service", ""), ParameterOr(challenge, "scope", scope_), credentials_);
+  const HttpRequest request = TokenRequest(realm, ParameterOr(challenge, "service", ""),
+                                           ScopesWith(ParameterOr(challenge, "scope", "")), credentials_);
   Bytes body;
   VARVE_ASSIGN_OR_RETURN(
       const HttpResponse response,

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cached/base/mutex.h"
 #include "cached/registry/http_transport.h"
@@ -24,10 +25,11 @@ enum class Encryption { kNone, kTls };
 class Authenticator {
  public:
   // `transport` and `connection` must outlive it. `registry` is how the registry itself is spoken to: one that is
-  // encrypted cannot send the credentials to a token server that is not. `scope` is asked for where a challenge names
-  // none: "repository:x:pull"; empty, for a login: none is asked for.
+  // encrypted cannot send the credentials to a token server that is not. `scope` ("repository:x:pull"; empty for a
+  // login) is asked for always, and with it every scope that a challenge has named: requests with different needs share
+  // one token.
   Authenticator(HttpTransport& transport, const ConnectionOptions& connection, Credentials credentials,
-                Encryption registry, std::string scope);
+                Encryption registry, const std::string& scope);
 
   // The value of the Authorization header; empty: none is needed, or none is there yet.
   std::string Authorization() EXCLUDES(mutex_);
@@ -37,14 +39,16 @@ class Authenticator {
       EXCLUDES(mutex_);
 
  private:
-  Result<std::string> FetchToken(const std::map<std::string, std::string>& challenge, const CancelToken& cancel);
+  Result<std::string> FetchToken(const std::map<std::string, std::string>& challenge, const CancelToken& cancel)
+      EXCLUDES(mutex_);
+  std::vector<std::string> ScopesWith(std::string_view challenged) EXCLUDES(mutex_);
 
   HttpTransport& transport_;
   const ConnectionOptions& connection_;
   const Credentials credentials_;
   const Encryption registry_;
-  const std::string scope_;
   Mutex mutex_;
+  std::vector<std::string> scopes_ GUARDED_BY(mutex_);
   std::string authorization_ GUARDED_BY(mutex_);
 };
 

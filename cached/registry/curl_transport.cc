@@ -15,6 +15,7 @@ namespace {
 constexpr long kRedirectsMax = 10;
 constexpr std::size_t kHeadBytesMax = 256 << 10;  // of a response and its redirects
 constexpr long kReceiveBufferBytes = 256 << 10;
+constexpr long kSendBufferBytes = 256 << 10;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -23,6 +24,7 @@ using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
 // What libcurl calls back into during one request.
 struct Transfer {
+  const HttpRequest& request;
   const HttpTransport::BodySink& sink;
   const CancelToken& cancel;
   HttpResponse head;
@@ -77,6 +79,14 @@ std::size_t OnBody(const char* data, std::size_t, std::size_t size, void* user) 
   return transfer.stopped.ok() ? size : 0;
 }
 
+std::size_t OnRead(char* into, std::size_t, std::size_t size, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  const auto read = transfer.request.body_source({reinterpret_cast<std::byte*>(into), size});
+  if (read.ok()) return *read;
+  transfer.stopped = read.error();
+  return CURL_READFUNC_ABORT;
+}
+
 int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<Transfer*>(user)->cancel.cancelled() ? 1 : 0;
 }
@@ -118,19 +128,45 @@ Result<HeaderList> HeadersOf(const HttpRequest& request) {
   return list;
 }
 
+const char* NameOf(HttpMethod method) {
+  switch (method) {
+    case HttpMethod::kGet:
+      return "GET";
+    case HttpMethod::kHead:
+      return "HEAD";
+    case HttpMethod::kPost:
+      return "POST";
+    case HttpMethod::kPut:
+      return "PUT";
+    case HttpMethod::kPatch:
+      return "PATCH";
+    case HttpMethod::kDelete:
+      return "DELETE";
+  }
+  return "";
+}
+
 void SetRequest(CURL* easy, const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, request.url.starts_with("https:") ? "https" : "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  const bool asks = request.method == HttpMethod::kGet || request.method == HttpMethod::kHead;
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, asks ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  if (request.method == HttpMethod::kPost) {
+  if (request.method == HttpMethod::kHead) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  if (asks) return;
+  if (request.body_source) {
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSendBufferBytes);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &OnRead);
+  } else {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
   }
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NameOf(request.method));
 }
 
 void SetTimeouts(CURL* easy, const CurlOptions& options) {
@@ -142,6 +178,7 @@ void SetTimeouts(CURL* easy, const CurlOptions& options) {
 void SetCallbacks(CURL* easy, Transfer& transfer, BodyTarget& body) {
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &OnProgress);
@@ -219,7 +256,7 @@ Result<HttpResponse> CurlTransport::Send(const HttpRequest& request, const Conne
   Handle handle = Borrow();
   CURL* const easy = handle.get();
   if (easy == nullptr) return Error(Code::kResourceExhausted, "libcurl: out of memory");
-  Transfer transfer{.sink = sink, .cancel = cancel, .head = {}, .stopped = {}};
+  Transfer transfer{.request = request, .sink = sink, .cancel = cancel, .head = {}, .stopped = {}};
   BodyTarget body{transfer, easy};
   VARVE_ASSIGN_OR_RETURN(const HeaderList headers, HeadersOf(request));
   SetRequest(easy, request);

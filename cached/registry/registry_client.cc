@@ -25,8 +25,6 @@ std::optional<std::chrono::seconds> RetryAfter(std::string_view header) {
   return std::chrono::seconds(seconds);
 }
 
-bool Succeeded(const HttpResponse& response) { return response.status / 100 == 2; }
-
 // Where the body of a partial response starts: "bytes 100-199/200".
 std::optional<std::uint64_t> RangeStart(std::string_view content_range) {
   constexpr std::string_view kUnit = "bytes ";
@@ -105,7 +103,8 @@ RegistryClient::RegistryClient(HttpTransport& transport, const Reference& reposi
       options_(std::move(options)),
       authenticator_(transport, options_.connection, options_.credentials,
                      base_url_.starts_with("https:") ? Encryption::kTls : Encryption::kNone,
-                     "repository:" + repository.path + ":pull") {}
+                     fmt::format("repository:{}:{}", repository.path,
+                                 options_.access == RepositoryAccess::kPush ? "pull,push" : "pull")) {}
 
 Result<std::unique_ptr<RegistryClient>> RegistryClient::Create(HttpTransport& transport, const Reference& repository,
                                                                RegistryOptions options, const CancelToken& cancel) {
@@ -143,9 +142,9 @@ Result<FetchedManifest> RegistryClient::Fetch(const std::string& tag_or_digest, 
       fmt::format("Accept: {}, {}, {}, {}", kOciIndexType, kOciManifestType, kDockerIndexType, kDockerManifestType);
   for (Retry retry(options_.retry);;) {
     FetchedManifest manifest;
-    const auto answer =
-        Send("manifests/" + tag_or_digest, {accept}, CollectInto(manifest.bytes, kManifestBytesMax), cancel);
-    if (answer.ok() && Succeeded(answer->head)) {
+    const auto answer = Send({.url = "manifests/" + tag_or_digest, .headers = {accept}},
+                             CollectInto(manifest.bytes, kManifestBytesMax), cancel);
+    if (answer.ok() && answer->head.succeeded()) {
       manifest.media_type = BareMediaType(answer->head.Header("content-type"));
       manifest.digest = Sha256Of(manifest.bytes);
       VARVE_RETURN_IF_ERROR(
@@ -167,12 +166,12 @@ Status RegistryClient::FetchBlob(const Descriptor& blob, const BlobSink& sink, c
     std::vector<std::string> headers;
     if (before > 0) headers.push_back(fmt::format("Range: bytes={}-", before));
     stream.StartAttempt();
-    const auto answer = Send("blobs/" + blob.digest.ToString(), std::move(headers), take, cancel);
+    const auto answer = Send({.url = "blobs/" + blob.digest.ToString(), .headers = std::move(headers)}, take, cancel);
     if (!stream.status().ok()) return stream.status();
     if (stream.complete()) break;
     Error error = answer.ok() ? Refused(*answer) : answer.error();
     const bool no_more = answer.ok() && HasNoMore(answer->head);
-    if (no_more || (answer.ok() && Succeeded(answer->head))) {
+    if (no_more || (answer.ok() && answer->head.succeeded())) {
       const std::string shorter = fmt::format("ended after {} of {} bytes", stream.delivered(), blob.size_bytes);
       error = Error(no_more ? Code::kDataLoss : Code::kUnavailable, shorter);
     }
@@ -182,21 +181,26 @@ Status RegistryClient::FetchBlob(const Descriptor& blob, const BlobSink& sink, c
   return Ok();
 }
 
-Result<RegistryClient::Answer> RegistryClient::Send(const std::string& path, std::vector<std::string> headers,
-                                                    const HttpTransport::BodySink& sink, const CancelToken& cancel) {
-  headers.emplace_back(kUserAgent);
+Result<RegistryClient::Answer> RegistryClient::Send(HttpRequest request, const HttpTransport::BodySink& sink,
+                                                    const CancelToken& cancel) {
+  if (request.url.find("://") == std::string::npos) request.url = base_url_ + path_ + request.url;
+  const bool own_host = request.url.starts_with(base_url_ + "/");
+  request.headers.emplace_back(kUserAgent);
+  const std::size_t headers = request.headers.size();
   for (bool renewed = false;; renewed = true) {
-    const std::string authorization = authenticator_.Authorization();
-    HttpRequest request{.url = base_url_ + path_ + path, .headers = headers, .body = {}};
+    const std::string authorization = own_host ? authenticator_.Authorization() : "";
+    request.headers.resize(headers);
     if (!authorization.empty()) request.headers.push_back("Authorization: " + authorization);
     Answer answer;
     const auto collect_error = CollectInto(answer.error_body, kAnswerBytesMax);
     const auto split = [&](const HttpResponse& head, ByteSpan piece) {
-      return Succeeded(head) ? sink(head, piece) : collect_error(head, piece);
+      return head.succeeded() ? sink(head, piece) : collect_error(head, piece);
     };
     VARVE_ASSIGN_OR_RETURN(answer.head, transport_.Send(request, options_.connection, split, cancel));
-    if (answer.head.status != 401 || renewed) return answer;
+    if (answer.head.status != 401 || renewed || !own_host) return answer;
     const Status renewal = authenticator_.Renew(answer.head.Header("www-authenticate"), authorization, cancel);
+    if (renewal.ok() && request.body_source)
+      return Error(Code::kUnavailable, "registry " + domain_ + " wanted another authorization for the body");
     if (renewal.ok()) continue;
     if (renewal.error().code() == Code::kUnauthenticated) return answer;
     return renewal.error();
@@ -224,7 +228,7 @@ Error RegistryClient::Refused(const Answer& answer) const {
   }
   if (status == 403) {
     return Error(Code::kPermissionDenied,
-                 fmt::format("registry {} denied access ({}); log in by varve login {} as a user who may read it",
+                 fmt::format("registry {} denied access ({}); log in by varve login {} as a user who may do this",
                              domain_, reason, domain_));
   }
   if (status == 429) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cached/oci/descriptor.h"
@@ -12,10 +13,13 @@
 
 namespace varve {
 
+enum class RepositoryAccess { kPull, kPush };
+
 struct RegistryOptions {
   Credentials credentials;
   ConnectionOptions connection;
   RetryPolicy retry;
+  RepositoryAccess access = RepositoryAccess::kPull;  // what tokens are asked for
 };
 
 struct FetchedManifest {
@@ -24,7 +28,21 @@ struct FetchedManifest {
   Digest digest;  // of `bytes`, computed here
 };
 
-// Reads one repository of a registry (OCI distribution-spec). Thread-safe: layers are fetched in parallel.
+// A blob to be sent.
+struct BlobUpload {
+  // Starts its bytes anew, the same each time: where the registry has less of them than were sent.
+  std::function<HttpBodySource()> open;
+  std::optional<Digest> expected;  // nothing: whatever they are
+  std::function<void(std::uint64_t sent_bytes)> progress;
+};
+
+struct UploadedBlob {
+  Digest digest;  // computed here
+  std::uint64_t size_bytes = 0;
+};
+
+// Reads and writes one repository of a registry (OCI distribution-spec). Thread-safe: layers are transferred in
+// parallel.
 // Every error names the manifest or blob: kNotFound, kUnauthenticated, kPermissionDenied, kUnavailable when all
 // attempts failed, kFailedPrecondition for TLS, kDataLoss for content that is not what was asked for, kCancelled.
 class RegistryClient {
@@ -45,6 +63,18 @@ class RegistryClient {
   using BlobSink = std::function<Status(ByteSpan)>;
   Status FetchBlob(const Descriptor& blob, const BlobSink& sink, const CancelToken& cancel);
 
+  // Whether the repository has the blob.
+  Result<bool> HasBlob(const Digest& blob, const CancelToken& cancel);
+  // Lets the repository have a blob of another one of this registry ("team/app"), without sending it. False where the
+  // registry does not: it is not there, or the caller may not read it.
+  Result<bool> MountBlob(const Digest& blob, const std::string& from, const CancelToken& cancel);
+  // Sends a blob and hashes it meanwhile; goes on where a transfer broke. kDataLoss, with nothing kept there, if it is
+  // not the one expected. An error of the source ends the upload and is returned as it is.
+  Result<UploadedBlob> UploadBlob(const BlobUpload& upload, const CancelToken& cancel);
+  // Stores a manifest under a tag, or under its digest.
+  Status PutManifest(const std::string& tag_or_digest, ByteSpan manifest, const std::string& media_type,
+                     const CancelToken& cancel);
+
  private:
   struct Answer {
     HttpResponse head;
@@ -54,12 +84,20 @@ class RegistryClient {
   RegistryClient(HttpTransport& transport, const Reference& repository, RegistryOptions options, std::string base_url);
 
   Result<FetchedManifest> Fetch(const std::string& tag_or_digest, const std::string& name, const CancelToken& cancel);
-  // Sends with authorization, and once more with a new one if that was refused. `sink` gets only the bodies of
-  // successes.
-  Result<Answer> Send(const std::string& path, std::vector<std::string> headers, const HttpTransport::BodySink& sink,
-                      const CancelToken& cancel);
+  // Sends with authorization, and once more with a new one if that was refused; kUnavailable if the body cannot be sent
+  // once more. The request's url is a path below the repository, or whole: then the authorization stays with the
+  // registry's own host. `sink` gets only the bodies of successes.
+  Result<Answer> Send(HttpRequest request, const HttpTransport::BodySink& sink, const CancelToken& cancel);
+  // Sends until the answer is not one that may pass; its body is dropped.
+  Result<Answer> SendPatiently(const std::string& name, const HttpRequest& request, const CancelToken& cancel);
   // After an attempt that ended in `answer` and so in `error`: OK when another one may be made.
   static Status WaitToRetry(Retry& retry, const Result<Answer>& answer, const Error& error, const CancelToken& cancel);
+  class UploadStream;
+  struct UploadSession;
+  Result<Answer> TryUpload(UploadStream& stream, UploadSession& session, const CancelToken& cancel);
+  Status Follow(const HttpResponse& head, UploadSession& session) const;
+  void Resume(UploadSession& session, const CancelToken& cancel);
+  void Abandon(const UploadSession& session, const CancelToken& cancel);
   // What a response that is no success means.
   Error Refused(const Answer& answer) const;
 

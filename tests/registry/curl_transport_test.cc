@@ -9,6 +9,7 @@
 namespace varve {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -20,6 +21,8 @@ std::string Response(std::string_view status, std::string_view headers, std::str
 }
 
 LoopbackServer::Reply Hello(const std::string&) { return {Response("200 OK", "", "hello")}; }
+
+Status Ignore(const HttpResponse&, ByteSpan) { return Ok(); }
 
 struct Received {
   Result<HttpResponse> response;
@@ -70,12 +73,61 @@ TEST_F(CurlTransportTest, EndlessHeadersAreRefused) {
 
 TEST_F(CurlTransportTest, FormIsPosted) {
   LoopbackServer server(Hello);
-  const auto ignore = [](const HttpResponse&, ByteSpan) { return Ok(); };
   ASSERT_TRUE(transport_
                   .Send({.method = HttpMethod::kPost, .url = server.url(), .headers = {}, .body = "a=b"}, connection_,
-                        ignore, cancel_)
+                        Ignore, cancel_)
                   .ok());
   EXPECT_THAT(server.requests(), ElementsAre(StartsWith("POST / HTTP/1.1")));
+}
+
+TEST_F(CurlTransportTest, ABodyIsStreamedWithoutKnowingItsLength) {
+  LoopbackServer server(Hello);
+  std::string rest(100, 'x');
+  const HttpRequest request{.method = HttpMethod::kPatch,
+                            .url = server.url(),
+                            .headers = {"Expect:"},
+                            .body_source = [&](std::span<std::byte> into) -> Result<std::size_t> {
+                              const std::size_t size = std::min({into.size(), rest.size(), std::size_t{60}});
+                              std::ranges::copy(AsBytes(std::string_view(rest).substr(0, size)), into.begin());
+                              rest.erase(0, size);
+                              return size;
+                            }};
+  ASSERT_TRUE(transport_.Send(request, connection_, Ignore, cancel_).ok());
+  EXPECT_TRUE(rest.empty());
+  EXPECT_THAT(server.requests(),
+              ElementsAre(AllOf(StartsWith("PATCH / HTTP/1.1"), HasSubstr("Transfer-Encoding: chunked"),
+                                HasSubstr("\r\n3c\r\n" + std::string(60, 'x') + "\r\n28\r\n"))));
+}
+
+TEST_F(CurlTransportTest, AnErrorOfTheBodysSourceIsReturned) {
+  LoopbackServer server(Hello);
+  const HttpRequest request{
+      .method = HttpMethod::kPut,
+      .url = server.url(),
+      .headers = {"Expect:"},
+      .body_source = [](std::span<std::byte>) -> Result<std::size_t> { return Error(Code::kDataLoss, "spoilt"); }};
+  EXPECT_EQ(transport_.Send(request, connection_, Ignore, cancel_).error().message(), "spoilt");
+}
+
+TEST_F(CurlTransportTest, MethodsWithoutABodyAreSentAsTheyAre) {
+  LoopbackServer server([](const std::string&) -> LoopbackServer::Reply {
+    return {"HTTP/1.1 307 Elsewhere\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /again\r\n\r\n"};
+  });
+  for (const HttpMethod method : {HttpMethod::kPost, HttpMethod::kPut, HttpMethod::kDelete}) {
+    const auto response = transport_.Send({.method = method, .url = server.url()}, connection_, Ignore, cancel_);
+    ASSERT_TRUE(response.ok()) << response.error().message();
+    EXPECT_EQ(response->status, 307) << "what changes something is not sent elsewhere";
+  }
+  EXPECT_THAT(server.requests(),
+              ElementsAre(AllOf(StartsWith("POST /"), HasSubstr("Content-Length: 0")),
+                          AllOf(StartsWith("PUT /"), HasSubstr("Content-Length: 0")), StartsWith("DELETE /")));
+}
+
+TEST_F(CurlTransportTest, HeadHasNoBody) {
+  LoopbackServer server(
+      [](const std::string&) -> LoopbackServer::Reply { return {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"}; });
+  ASSERT_TRUE(transport_.Send({.method = HttpMethod::kHead, .url = server.url()}, connection_, Ignore, cancel_).ok());
+  EXPECT_THAT(server.requests(), ElementsAre(StartsWith("HEAD / HTTP/1.1")));
 }
 
 TEST_F(CurlTransportTest, AuthorizationIsNotForwardedToAnotherHost) {

@@ -9,15 +9,21 @@
 namespace varve {
 namespace {
 
-std::string ReadHead(int fd) {
-  std::string head;
-  while (head.find("\r\n\r\n") == std::string::npos) {
+bool IsWhole(std::string_view request) {
+  if (request.find("chunked") != std::string_view::npos) return request.ends_with("\r\n0\r\n\r\n");
+  return request.find("\r\n\r\n") != std::string_view::npos;
+}
+
+// The head, and a body that comes in chunks.
+std::string ReadRequest(int fd) {
+  std::string request;
+  while (!IsWhole(request)) {
     char buffer[4096];
     const ssize_t n = ::recv(fd, buffer, sizeof(buffer), 0);
     if (n <= 0) break;
-    head.append(buffer, static_cast<std::size_t>(n));
+    request.append(buffer, static_cast<std::size_t>(n));
   }
-  return head;
+  return request;
 }
 
 void WaitForTheClient(int fd) {
@@ -56,12 +62,12 @@ void LoopbackServer::Serve() {
   for (;;) {
     const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection.valid()) return;
-    const std::string head = ReadHead(connection.get());
+    const std::string request = ReadRequest(connection.get());
     {
       MutexLock lock(mutex_);
-      requests_.push_back(head);
+      requests_.push_back(request);
     }
-    const Reply reply = answer_(head);
+    const Reply reply = answer_(request);
     ::send(connection.get(), reply.bytes.data(), reply.bytes.size(), MSG_NOSIGNAL);
     if (reply.then == Then::kWaitForTheClient) WaitForTheClient(connection.get());
   }

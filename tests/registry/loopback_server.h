@@ -23,7 +23,7 @@ class LoopbackServer {
   ~LoopbackServer();
 
   std::string url() const;
-  std::vector<std::string> requests() EXCLUDES(mutex_);  // heads, in order
+  std::vector<std::string> requests() EXCLUDES(mutex_);  // heads, with bodies in chunks; in order
 
  private:
   void Serve();

@@ -199,6 +199,24 @@ TEST_F(RegistryClientTest, BearerTokenIsFetchedAndShown) {
   EXPECT_THAT(request(2).headers, Contains("Authorization: Bearer t1"));
 }
 
+TEST_F(RegistryClientTest, OneTokenIsForAllThatAnyRequestNeeds) {
+  options_.access = RepositoryAccess::kPush;
+  const auto wants = [](const std::string& scope) {
+    return ScriptedAnswer{.status = 401, .headers = {{"www-authenticate", kBearer + ",scope=\"" + scope + "\""}}};
+  };
+  Connect({wants("repository:team/app:pull,push repository:team/base:pull"),
+           {.body = R"({"token":"t1"})"},
+           wants("repository:team/app:pull"),
+           {.body = R"({"token":"t2"})"},
+           {.body = "{}"}});
+  ASSERT_TRUE(client().GetManifest("1", cancel_).ok());
+  const std::string both =
+      "https://auth.example/token?service=the%20registry&scope=repository%3Ateam%2Fapp%3Apull%2Cpush"
+      "&scope=repository%3Ateam%2Fbase%3Apull";
+  EXPECT_EQ(request(1).url, both);
+  EXPECT_EQ(request(3).url, both + "&scope=repository%3Ateam%2Fapp%3Apull");
+}
+
 TEST_F(RegistryClientTest, PasswordGoesToTheTokenServerOnly) {
   options_.credentials = {.username = "me", .password = "secret", .identity_token = ""};
   Connect({{.status = 401, .headers = {{"www-authenticate", kBearer}}}, {.body = R"({"token":"t1"})"}, {.body = "{}"}});
