@@ -37,6 +37,10 @@ Result<ManifestKind> DetectManifestKind(ByteSpan json, std::string_view content_
 Result<Manifest> ParseManifest(ByteSpan json, std::string_view content_type);
 Result<Index> ParseIndex(ByteSpan json, std::string_view content_type);
 
+// `manifest` with other layers in some places, counted from 0 and described in OCI's words. Everything else stays, but
+// for what was said of the old bytes. Docker's schema 2, which has no zstd, becomes OCI's where such a layer comes in.
+Result<Bytes> ReplaceLayers(ByteSpan manifest, const std::map<std::size_t, Descriptor>& layers);
+
 // Both as documents, the same bytes for the same value; `urls` and a manifest's annotations are not written.
 std::string ManifestJson(const Manifest& manifest);
 std::string IndexJson(const Index& index);
