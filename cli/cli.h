@@ -37,6 +37,7 @@ void AddLoad(Cli& cli);
 void AddLogin(Cli& cli);  // login, logout
 void AddMount(Cli& cli);  // mount, umount, mounts
 void AddPull(Cli& cli);
+void AddPush(Cli& cli);
 void AddRmi(Cli& cli);
 void AddRun(Cli& cli);
 void AddSave(Cli& cli);

@@ -21,9 +21,10 @@ struct HistoryRow {
   std::string comment;
 };
 std::string HistoryRowJson(const HistoryRow& row);
-// One line each, for `pull --json` (docs/man/varve.1).
+// One line each, for `pull --json` and `push --json` (docs/man/varve.1).
 std::string PullLayerJson(const v1::PullEvent::Layer& layer);
 std::string PullDoneJson(const v1::PullEvent::Done& done);
+std::string PushDoneJson(const v1::PushEvent::Done& done);
 std::string ErrorJson(const Error& error);
 // docker's `image inspect`, one object.
 Result<std::string> InspectJson(const v1::ImageDetail& image);

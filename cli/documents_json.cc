@@ -81,12 +81,13 @@ std::string HistoryRowJson(const HistoryRow& row) {
 std::string PullLayerJson(const v1::PullEvent::Layer& layer) {
   std::string state = v1::PullEvent::Layer::State_Name(layer.state());
   std::ranges::transform(state, state.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return Text({{"event", "layer"},
+  Json json = {{"event", "layer"},
                {"digest", layer.digest()},
                {"state", state},
                {"done_bytes", layer.done_bytes()},
-               {"total_bytes", layer.total_bytes()}},
-              kOneLine);
+               {"total_bytes", layer.total_bytes()}};
+  if (!layer.from().empty()) json["from"] = layer.from();
+  return Text(json, kOneLine);
 }
 
 std::string PullDoneJson(const v1::PullEvent::Done& done) {
@@ -96,6 +97,17 @@ std::string PullDoneJson(const v1::PullEvent::Done& done) {
                {"config_digest", done.config_digest()},
                {"up_to_date", done.up_to_date()}},
               kOneLine);
+}
+
+std::string PushDoneJson(const v1::PushEvent::Done& done) {
+  Json json = {{"event", "done"},
+               {"reference", done.reference()},
+               {"manifest_digest", done.manifest_digest()},
+               {"size_bytes", done.size_bytes()},
+               {"changed", done.changed()},
+               {"notes", Json::array()}};
+  for (const std::string& note : done.notes()) json["notes"].push_back(note);
+  return Text(json, kOneLine);
 }
 
 std::string ErrorJson(const Error& error) {

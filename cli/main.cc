@@ -35,7 +35,7 @@ int Main(int argc, char** argv) {
   Session session(*paths);
   Cli cli{app, session, {}};
   for (const auto add : {AddBench, AddExplain, AddHistory, AddImages, AddImport, AddInspect, AddLoad, AddLogin,
-                         AddMount, AddPull, AddRmi, AddRun, AddSave, AddStore, AddSystem, AddTag})
+                         AddMount, AddPull, AddPush, AddRmi, AddRun, AddSave, AddStore, AddSystem, AddTag})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -17,21 +17,6 @@ namespace {
 
 constexpr std::size_t kBarWidth = 40;
 
-std::string_view StateName(v1::PullEvent::Layer::State state) {
-  switch (state) {
-    case v1::PullEvent::Layer::WAITING:
-      return "Waiting";
-    case v1::PullEvent::Layer::DOWNLOADING:
-      return "Downloading";
-    case v1::PullEvent::Layer::EXISTS:
-      return "Already exists";
-    case v1::PullEvent::Layer::DONE:
-      return "Pull complete";
-    default:
-      return "";
-  }
-}
-
 std::string Bar(std::uint64_t done, std::uint64_t total) {
   const std::size_t filled =
       total == 0 ? kBarWidth : static_cast<std::size_t>(std::min(done, total) * kBarWidth / total);
@@ -40,6 +25,26 @@ std::string Bar(std::uint64_t done, std::uint64_t total) {
 }
 
 }  // namespace
+
+std::string PullProgress::Words(const v1::PullEvent::Layer& layer) const {
+  const bool pull = direction_ == Direction::kPull;
+  switch (layer.state()) {
+    case v1::PullEvent::Layer::WAITING:
+      return pull ? "Waiting" : "Preparing";
+    case v1::PullEvent::Layer::DOWNLOADING:
+      return "Downloading";
+    case v1::PullEvent::Layer::EXISTS:
+      return pull ? "Already exists" : "Layer already exists";
+    case v1::PullEvent::Layer::DONE:
+      return pull ? "Pull complete" : "Pushed";
+    case v1::PullEvent::Layer::PUSHING:
+      return "Pushing";
+    case v1::PullEvent::Layer::MOUNTED:
+      return "Mounted from " + layer.from();
+    default:
+      return "";
+  }
+}
 
 PullProgress::Style PullProgress::StyleOfOutput() {
   const char* terminal = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
@@ -56,7 +61,7 @@ void PullProgress::Show(const v1::PullEvent& event) {
     found->second = layer;
     if (style_ == Style::kJson) fmt::print("{}\n", PullLayerJson(layer));
     if (style_ == Style::kPlain && changed && layer.state() != v1::PullEvent::Layer::WAITING) {
-      fmt::print("{}: {}\n", ShortId(layer.digest()), StateName(layer.state()));
+      fmt::print("{}: {}\n", ShortId(layer.digest()), Words(layer));
     }
   }
   if (style_ == Style::kTerminal && !event.layers().empty()) Redraw();
@@ -67,8 +72,9 @@ void PullProgress::Redraw() {
   if (drawn_lines_ > 0) fmt::print("\x1b[{}A", drawn_lines_);
   for (const std::string& digest : order_) {
     const v1::PullEvent::Layer& layer = layers_[digest];
-    const bool moving = layer.state() == v1::PullEvent::Layer::DOWNLOADING;
-    fmt::print("\x1b[2K{}: {} {}\n", ShortId(digest), StateName(layer.state()),
+    const bool moving =
+        layer.state() == v1::PullEvent::Layer::DOWNLOADING || layer.state() == v1::PullEvent::Layer::PUSHING;
+    fmt::print("\x1b[2K{}: {} {}\n", ShortId(digest), Words(layer),
                moving ? Bar(layer.done_bytes(), layer.total_bytes()) : "");
   }
   drawn_lines_ = order_.size();

@@ -9,25 +9,28 @@
 
 namespace varve {
 
-// Shows a pull as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each step
-// otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has nothing to
-// switch off: there are no colours.
+// Shows a pull or a push as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each
+// step otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has
+// nothing to switch off: there are no colours.
 class PullProgress {
  public:
   enum class Style { kQuiet, kPlain, kTerminal, kJson };
   // kTerminal if standard output is one and TERM is not "dumb", else kPlain.
   static Style StyleOfOutput();
 
-  explicit PullProgress(Style style) : style_(style) {}
+  enum class Direction { kPull, kPush };
+  explicit PullProgress(Style style, Direction direction = Direction::kPull) : style_(style), direction_(direction) {}
   void Show(const v1::PullEvent& event);
-  // "Digest: …" and "Status: …"; with kQuiet the reference (the id of an image without one) alone.
+  // Of a pull: "Digest: …" and "Status: …"; with kQuiet the reference (the id of an image without one) alone.
   void Finish() const;
   const v1::PullEvent::Done& done() const { return done_; }
 
  private:
   void Redraw();
+  std::string Words(const v1::PullEvent::Layer& layer) const;
 
   const Style style_;
+  const Direction direction_;
   std::vector<std::string> order_;
   std::map<std::string, v1::PullEvent::Layer> layers_;
   std::size_t drawn_lines_ = 0;

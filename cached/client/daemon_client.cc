@@ -146,6 +146,19 @@ Status DaemonClient::Login(const v1::LoginRequest& request) {
   return Ok();
 }
 
+Status DaemonClient::Push(const v1::PushRequest::Start& start, const PushAccess& access,
+                          const std::function<void(const v1::PushEvent&)>& on_event) {
+  grpc::ClientContext context;
+  const auto stream = stubs_->registry->Push(&context);
+  v1::PushRequest first;
+  *first.mutable_start() = start;
+  stream->Write(first);
+  return ReadAll<decltype(*stream), v1::PushEvent>(*stream, [&](const v1::PushEvent& event) {
+    if (event.need_access().empty()) return on_event(event);
+    stream->Write(access(event.need_access()));  // one that fails shows as the end of the stream
+  });
+}
+
 Result<v1::UsageReply> DaemonClient::Usage(const v1::UsageRequest& request) {
   return Call(*stubs_->store, &v1::Store::Stub::Usage, request);
 }

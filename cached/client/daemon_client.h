@@ -45,6 +45,10 @@ class DaemonClient {
   Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
 
   Status Login(const v1::LoginRequest& request);
+  // `access` answers what the daemon needs to know of a repository that it has to ask.
+  using PushAccess = std::function<v1::PushRequest(const std::string& repository)>;
+  Status Push(const v1::PushRequest::Start& start, const PushAccess& access,
+              const std::function<void(const v1::PushEvent&)>& on_event);
 
   Result<v1::UsageReply> Usage(const v1::UsageRequest& request);
   Result<v1::PruneReply> Prune(const v1::PruneRequest& request);

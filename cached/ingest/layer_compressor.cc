@@ -6,7 +6,7 @@
 // order shows in the result: who pushes the same layer twice, or from two machines, pushes one blob.
 //
 // pigz shares the window between blocks instead, to be one member. At 1 MiB a window of 32 KiB is worth little, and it
-// needs zlib: libdeflate, which takes whole blocks only, is the faster one (measured: docs/design/transfer.md). zstd has
+// needs zlib: libdeflate, which takes whole blocks only, is the faster one. zstd has
 // threads of its own; they would be started for each stream, where these are shared by all layers of a push.
 
 #include "cached/ingest/layer_compressor.h"

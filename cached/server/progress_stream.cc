@@ -13,6 +13,10 @@ v1::PullEvent::Layer::State ToProto(LayerProgress::State state) {
       return v1::PullEvent::Layer::EXISTS;
     case LayerProgress::State::kDone:
       return v1::PullEvent::Layer::DONE;
+    case LayerProgress::State::kPushing:
+      return v1::PullEvent::Layer::PUSHING;
+    case LayerProgress::State::kMounted:
+      return v1::PullEvent::Layer::MOUNTED;
   }
   return v1::PullEvent::Layer::WAITING;
 }
@@ -61,6 +65,7 @@ bool ProgressStream::SendChanges() {
       layer.set_state(ToProto(progress.state));
       layer.set_done_bytes(progress.done_bytes);
       layer.set_total_bytes(progress.total_bytes);
+      layer.set_from(progress.from);
     }
     changed_.clear();
   }

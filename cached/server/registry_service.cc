@@ -2,6 +2,7 @@
 
 #include "cached/registry/login.h"
 #include "cached/server/grpc_status.h"
+#include "cached/server/progress_stream.h"
 #include "cached/server/registry_access.h"
 
 namespace varve {
@@ -9,6 +10,60 @@ namespace varve {
 grpc::Status RegistryService::Login(grpc::ServerContext*, const v1::LoginRequest* request, v1::LoginReply*) {
   const CancelToken cancel;
   return ToGrpc(CheckLogin(transport_, request->domain(), ToRegistryOptions(request->access()), cancel).In("login"));
+}
+
+grpc::Status RegistryService::Push(grpc::ServerContext* context, PushStream* stream) {
+  v1::PushRequest first;
+  if (!stream->Read(&first) || !first.has_start())
+    return {grpc::StatusCode::INVALID_ARGUMENT, "push: the client named no image"};
+  const v1::PushRequest::Start& start = first.start();
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage image, catalog_.Find(start.image()));
+  if (start.destination().empty() && image.name.empty())
+    return {grpc::StatusCode::INVALID_ARGUMENT, "push " + start.image() + ": an id is no destination; name one",
+            "varve"};
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference destination,
+                              Reference::Parse(start.destination().empty() ? image.name : start.destination()));
+  PushOptions options;
+  if (!start.compression().empty()) {
+    VARVE_GRPC_ASSIGN_OR_RETURN(options.compression, LayerCompression::Parse(start.compression()));
+  }
+  CancelToken cancel;
+  // Layers ask and report from threads of their own, and a stream takes one writer at a time.
+  std::mutex writing;
+  std::mutex asking;
+  const auto send = [&](const v1::PushEvent& event) {
+    const std::lock_guard<std::mutex> lock(writing);
+    return !context->IsCancelled() && stream->Write(event);
+  };
+  ProgressStream progress(
+      [&](const v1::PullEvent& pull) {
+        v1::PushEvent event;
+        *event.mutable_layers() = pull.layers();
+        return send(event);
+      },
+      cancel);
+  PushHooks hooks;
+  hooks.access = [&](const Reference& repository) -> Result<RegistryOptions> {
+    const std::lock_guard<std::mutex> lock(asking);
+    v1::PushEvent event;
+    event.set_need_access(repository.Repository());
+    v1::PushRequest answer;
+    if (!send(event) || !stream->Read(&answer)) return Error(Code::kCancelled, "the client is gone");
+    if (!answer.trouble().empty()) return Error(Code::kFailedPrecondition, answer.trouble());
+    return ToRegistryOptions(answer.access());
+  };
+  hooks.progress = [&](const LayerProgress& layer) { progress.Report(layer); };
+  const auto outcome = PushImage(store_, transport_, image, destination, options, hooks, cancel);
+  progress.Finish();
+  if (!outcome.ok()) return ToGrpc(outcome.error().In("push " + destination.Familiar()));
+  v1::PushEvent last;
+  last.mutable_done()->set_reference(destination.Canonical());
+  last.mutable_done()->set_manifest_digest(outcome->manifest_digest.ToString());
+  last.mutable_done()->set_size_bytes(outcome->manifest_bytes);
+  last.mutable_done()->set_changed(outcome->changed);
+  for (const std::string& note : outcome->notes) last.mutable_done()->add_notes(note);
+  send(last);
+  return grpc::Status::OK;
 }
 
 }  // namespace varve

@@ -1,18 +1,25 @@
 #pragma once
 
-#include "cached/registry/registry_client.h"
+#include "cached/transfer/catalog.h"
+#include "cached/transfer/push.h"
 #include "proto/varve/v1/registry.grpc.pb.h"
 
 namespace varve {
 
-// varve.v1.Registry. `transport` must outlive it.
+// varve.v1.Registry. Everything must outlive it.
 class RegistryService final : public v1::Registry::Service {
  public:
-  explicit RegistryService(HttpTransport& transport) : transport_(transport) {}
+  using PushStream = grpc::ServerReaderWriter<v1::PushEvent, v1::PushRequest>;
+
+  RegistryService(Store& store, Catalog& catalog, HttpTransport& transport)
+      : store_(store), catalog_(catalog), transport_(transport) {}
 
   grpc::Status Login(grpc::ServerContext* context, const v1::LoginRequest* request, v1::LoginReply* reply) override;
+  grpc::Status Push(grpc::ServerContext* context, PushStream* stream) override;
 
  private:
+  Store& store_;
+  Catalog& catalog_;
   HttpTransport& transport_;
 };
 

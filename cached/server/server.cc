@@ -54,7 +54,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
   ImagesService images(*store, catalog, installer, transport, leases,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
-  RegistryService registry(transport);
+  RegistryService registry(*store, catalog, transport);
   StoreService store_service(*store, catalog, pruner, installer, transport);
   SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 

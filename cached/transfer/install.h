@@ -44,11 +44,12 @@ class LayerGate {
 };
 
 struct LayerProgress {
-  enum class State { kWaiting, kDownloading, kExists, kDone };
+  enum class State { kWaiting, kDownloading, kExists, kDone, kPushing, kMounted };
   Digest blob;
   State state = State::kWaiting;
   std::uint64_t done_bytes = 0;  // compressed
   std::uint64_t total_bytes = 0;
+  std::string from = {};  // NOLINT(readability-redundant-member-init): of kMounted, the familiar repository
 };
 // Called from several threads.
 using ProgressSink = std::function<void(const LayerProgress&)>;

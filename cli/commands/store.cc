@@ -2,7 +2,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cached/oci/reference.h"
 #include "cli/caller_world.h"
 #include "cli/cli.h"
 #include "cli/pull_progress.h"
@@ -18,19 +17,8 @@ struct VerifyOptions {
 };
 
 Result<int> RunRepair(DaemonClient& daemon, const VerifyOptions& options) {
-  const auto access = [&](const std::string& repository) {
-    v1::RepairRequest answer;
-    const auto reference = Reference::Parse(repository);
-    const auto world =
-        reference.ok() ? AccessTo(reference->domain, options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify)
-                       : Result<v1::RegistryAccess>(reference.error());
-    if (world.ok()) {
-      *answer.mutable_access() = *world;
-    } else {
-      answer.set_trouble(world.error().message());
-    }
-    return answer;
-  };
+  const TlsMode tls = options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify;
+  const auto access = [&](const std::string& repository) { return AnswerAccess<v1::RepairRequest>(repository, tls); };
   PullProgress transfers(PullProgress::StyleOfOutput());
   std::uint64_t problems = 0;
   std::uint64_t left = 0;

@@ -61,6 +61,20 @@ TEST(PullProgressTest, WithoutATerminalEachStepIsAPlainLine) {
             "ab: Downloading\nab: Pull complete\nDigest: sha256:cd\nStatus: Downloaded newer image for x:1\n");
 }
 
+TEST(PullProgressTest, APushHasDockersWordsForItsSteps) {
+  PullProgress progress(PullProgress::Style::kPlain, PullProgress::Direction::kPush);
+  v1::PullEvent mounted = LayerEvent(v1::PullEvent::Layer::MOUNTED, 10);
+  mounted.mutable_layers(0)->set_from("library/debian");
+  ::testing::internal::CaptureStdout();
+  progress.Show(LayerEvent(v1::PullEvent::Layer::PUSHING, 4));
+  progress.Show(LayerEvent(v1::PullEvent::Layer::DONE, 10));
+  progress.Show(LayerEvent(v1::PullEvent::Layer::EXISTS, 10));
+  progress.Show(mounted);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "ab: Pushing\nab: Pushed\nab: Layer already exists\nab: Mounted from library/debian\n");
+  EXPECT_EQ(Json::parse(PullLayerJson(mounted.layers(0)))["from"], "library/debian");
+}
+
 TEST(PullProgressTest, QuietSaysTheNameAlone) {
   EXPECT_EQ(ShownAs(PullProgress::Style::kQuiet), "docker.io/library/x:1\n");
 }

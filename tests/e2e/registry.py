@@ -74,6 +74,47 @@ class Registry:
         self._server.server_close()
 
 
+class BreakingProxy:
+    """Passes TCP on to a server, and closes the first `times` connections that have sent it more than `after_bytes`."""
+
+    def __init__(self, server, after_bytes, times):
+        self._server, self._after_bytes, self._times, self.broken = server.split(":"), after_bytes, times, 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self._listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection((self._server[0], int(self._server[1])))
+            threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source, target, may_break):
+        sent = 0
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+                sent += len(data)
+                if may_break and sent > self._after_bytes and self.broken < self._times:
+                    self.broken += 1
+                    break
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        source.close()
+
+    def close(self):
+        self._listener.close()
+
+
 def certificate(directory):
     """A self-signed certificate for 127.0.0.1, with its key, as one PEM file."""
     pem = pathlib.Path(directory) / "registry.pem"
@@ -90,11 +131,12 @@ def free_port():
         return bound.getsockname()[1]
 
 
-def start_docker_registry(node):
+def start_docker_registry(node, name="registry", readonly=False):
     """host:port of an empty one, which ends with the node."""
     host = f"127.0.0.1:{free_port()}"
-    config = node.directory / "registry.yml"
-    config.write_text(f'version: 0.1\nstorage: {{filesystem: {{rootdirectory: {node.directory}/registry}}}}\n'
+    config = node.directory / f"{name}.yml"
+    config.write_text(f'version: 0.1\nstorage: {{filesystem: {{rootdirectory: {node.directory}/{name}}}, '
+                      f'maintenance: {{readonly: {{enabled: {str(readonly).lower()}}}}}}}\n'
                       f'http: {{addr: "{host}"}}\n')
     node.start("docker-registry", "serve", str(config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20

@@ -1,0 +1,346 @@
+#include "cached/transfer/push.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "cached/content/sha256.h"
+#include "cached/oci/media_types.h"
+#include "cached/store/images.h"
+#include "cached/transfer/layer_tars.h"
+#include "cached/transfer/pipe.h"
+
+namespace varve {
+namespace {
+
+using State = LayerProgress::State;
+
+// The clients of the repositories that blobs came from, each made when it is needed first. Thread-safe.
+class SourceClients {
+ public:
+  SourceClients(HttpTransport& transport, const PushHooks& hooks, const CancelToken& cancel)
+      : transport_(transport), hooks_(hooks), cancel_(cancel) {}
+
+  Result<RegistryClient*> Of(const Reference& repository) {
+    Entry& entry = EntryOf(repository.Repository());
+    std::call_once(entry.once, [&] { entry.client = Connect(repository); });
+    if (!entry.client.ok()) return entry.client.error();
+    return entry.client->get();
+  }
+
+ private:
+  using Client = Result<std::unique_ptr<RegistryClient>>;
+  struct Entry {
+    std::once_flag once;
+    Client client = Error(Code::kInternal, "not connected yet");
+  };
+  Entry& EntryOf(const std::string& repository) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return entries_[repository];
+  }
+  Client Connect(const Reference& repository) {
+    VARVE_ASSIGN_OR_RETURN(RegistryOptions options, hooks_.access(repository));
+    return RegistryClient::Create(transport_, repository, std::move(options), cancel_);
+  }
+
+  HttpTransport& transport_;
+  const PushHooks& hooks_;
+  const CancelToken& cancel_;
+  Mutex mutex_;
+  std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
+};
+
+bool IsForeign(const Descriptor& layer) {
+  return layer.media_type == kDockerForeignLayerType || layer.media_type.starts_with(kOciForeignLayerPrefix);
+}
+
+class Push {
+ public:
+  Push(Store& store, HttpTransport& transport, const FoundImage& image, const Reference& destination,
+       const PushOptions& options, const PushHooks& hooks, const CancelToken& cancel)
+      : store_(store),
+        transport_(transport),
+        image_(image),
+        destination_(destination),
+        options_(options),
+        hooks_(hooks),
+        cancel_(cancel),
+        session_(store.leases()),
+        sources_(transport, hooks, cancel),
+        pool_(std::max(1u, std::thread::hardware_concurrency()), LayerCompressor::kBlocksInFlight) {}
+
+  Result<PushOutcome> Run();
+
+ private:
+  struct Layer {
+    Descriptor blob;
+    Digest diff_id;
+  };
+  // A blob that holds a layer, and where it came from.
+  struct Original {
+    Descriptor blob;
+    std::optional<Reference> source;
+  };
+
+  Status PushLayers(std::span<const Layer> layers);
+  Result<Descriptor> PushLayer(const Layer& layer);
+  Result<std::vector<Original>> OriginalsOf(const Layer& layer) const;
+  // Whether the repository has the original now; `why` says what was in the way.
+  Result<bool> BringOriginal(const Layer& layer, const Original& original, std::string& why);
+  Result<bool> StreamThrough(const Layer& layer, const Original& original, std::string& why);
+  Result<Descriptor> Compress(const Layer& layer, const std::string& why);
+  Status PushConfig(const Descriptor& config, const Bytes& bytes);
+  Status SendTar(const Layer& layer, const std::function<Status(ByteSpan)>& sink);
+  BlobUpload UploadOf(const Layer& layer, std::uint64_t total_bytes,
+                      std::function<Status(const std::function<Status(ByteSpan)>&)> produce);
+
+  Store& store_;
+  HttpTransport& transport_;
+  const FoundImage& image_;
+  const Reference& destination_;
+  const PushOptions& options_;
+  const PushHooks& hooks_;
+  const CancelToken& cancel_;
+  LeaseTable::Session session_;
+  SourceClients sources_;
+  ThreadPool pool_;
+  std::unique_ptr<RegistryClient> client_;
+  Mutex mutex_;
+  std::map<Digest, Descriptor> replaced_ GUARDED_BY(mutex_);  // by the digest of the original blob
+  PushOutcome outcome_ GUARDED_BY(mutex_);
+};
+
+Result<PushOutcome> Push::Run() {
+  VARVE_ASSIGN_OR_RETURN(const auto leased, FindLeased(store_, image_.manifest_digest, Leased::kLayers, session_));
+  if (!leased) return Error(Code::kNotFound, "the image was removed meanwhile");
+  VARVE_ASSIGN_OR_RETURN(Bytes manifest_bytes, ReadManifest(store_, image_.manifest_digest));
+  VARVE_ASSIGN_OR_RETURN(const Bytes config, ReadConfig(store_, image_.manifest_digest));
+  VARVE_ASSIGN_OR_RETURN(Manifest manifest, ParseManifest(manifest_bytes, ""));
+  VARVE_ASSIGN_OR_RETURN(RegistryOptions access, hooks_.access(destination_));
+  access.access = RepositoryAccess::kPush;
+  VARVE_ASSIGN_OR_RETURN(client_, RegistryClient::Create(transport_, destination_, std::move(access), cancel_));
+
+  std::vector<Layer> layers;
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+    const Descriptor& blob = manifest.layers[i];
+    const auto same = [&](const Layer& other) { return other.blob.digest == blob.digest; };
+    if (!IsForeign(blob) && std::ranges::none_of(layers, same)) layers.push_back({blob, image_.diff_ids.at(i)});
+  }
+  VARVE_RETURN_IF_ERROR(PushLayers(layers));
+  VARVE_RETURN_IF_ERROR(PushConfig(manifest.config, config));
+
+  PushOutcome outcome;
+  std::map<std::size_t, Descriptor> changes;
+  {
+    MutexLock lock(mutex_);
+    outcome = std::move(outcome_);
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      const auto found = replaced_.find(manifest.layers[i].digest);
+      if (found != replaced_.end()) changes.emplace(i, found->second);
+    }
+  }
+  if (!changes.empty()) {
+    VARVE_ASSIGN_OR_RETURN(manifest_bytes, ReplaceLayers(manifest_bytes, changes));
+    VARVE_ASSIGN_OR_RETURN(manifest, ParseManifest(manifest_bytes, ""));
+  }
+  outcome.changed = !changes.empty();
+  outcome.manifest_digest = Sha256Of(manifest_bytes);
+  outcome.manifest_bytes = manifest_bytes.size();
+  if (destination_.digest && *destination_.digest != outcome.manifest_digest)
+    return Error(Code::kFailedPrecondition,
+                 fmt::format("its manifest would be {}; push it to a tag", outcome.manifest_digest.ToString()));
+  const std::string name = destination_.digest ? destination_.digest->ToString() : destination_.tag;
+  VARVE_RETURN_IF_ERROR(client_->PutManifest(name, manifest_bytes, manifest.media_type, cancel_));
+  return outcome;
+}
+
+Status Push::PushLayers(std::span<const Layer> layers) {
+  for (const Layer& layer : layers) hooks_.progress({layer.blob.digest, State::kWaiting, 0, layer.blob.size_bytes});
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  Status outcome;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < layers.size() && !failed; i = next++) {
+      auto pushed = PushLayer(layers[i]);
+      MutexLock lock(mutex_);
+      if (pushed.ok() && pushed->digest != layers[i].blob.digest) replaced_.emplace(layers[i].blob.digest, *pushed);
+      if (!pushed.ok() && !failed.exchange(true))
+        outcome = pushed.error().In("layer " + layers[i].blob.digest.ToString());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < std::min(options_.parallel_layers, layers.size()); ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return outcome;
+}
+
+// The manifest's own blob first, then those that earlier pushes have made of the layer.
+Result<std::vector<Push::Original>> Push::OriginalsOf(const Layer& layer) const {
+  std::vector<Original> originals = {{layer.blob, std::nullopt}};
+  const std::string_view suffix = options_.compression.format == LayerFormat::kGzip ? "gzip" : "zstd";
+  VARVE_RETURN_IF_ERROR(
+      store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {
+        store::Blob record;
+        if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())) ||
+            record.diff_id() != KeyOf(layer.diff_id)) {
+          return Ok();
+        }
+        VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+        const auto source = Reference::Parse(record.source());
+        if (digest != layer.blob.digest) {
+          if (!record.media_type().ends_with(suffix) || !source.ok()) return Ok();
+          Descriptor blob;
+          blob.digest = digest;
+          blob.size_bytes = record.size_bytes();
+          blob.media_type = record.media_type();
+          originals.push_back({std::move(blob), *source});
+        } else if (source.ok()) {
+          originals.front().source = *source;
+        }
+        return Ok();
+      }));
+  return originals;
+}
+
+Result<Descriptor> Push::PushLayer(const Layer& layer) {
+  VARVE_RETURN_IF_ERROR(cancel_.Check());
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Original> originals, OriginalsOf(layer));
+  std::string why;  // of the manifest's own blob
+  for (const Original& original : originals) {
+    std::string trouble;
+    VARVE_ASSIGN_OR_RETURN(const bool there, BringOriginal(layer, original, trouble));
+    if (why.empty()) why = trouble;
+    if (!there) continue;
+    if (&original == &originals.front()) return original.blob;
+    MutexLock lock(mutex_);
+    outcome_.notes.push_back(fmt::format("layer {}: {}; {}, compressed here before, takes its place",
+                                         layer.blob.digest.ToString(), why, original.blob.digest.ToString()));
+    return original.blob;
+  }
+  return Compress(layer, why);
+}
+
+Result<bool> Push::BringOriginal(const Layer& layer, const Original& original, std::string& why) {
+  const Digest& digest = original.blob.digest;
+  const std::uint64_t total = layer.blob.size_bytes;
+  VARVE_ASSIGN_OR_RETURN(const bool exists, client_->HasBlob(digest, cancel_));
+  if (exists) {
+    hooks_.progress({layer.blob.digest, State::kExists, total, total});
+    return true;
+  }
+  why = "its original blob came from no registry, and was not kept";
+  if (!original.source) return false;
+  if (original.source->Repository() == destination_.Repository()) {
+    why = fmt::format("{} has its original blob no more", destination_.Repository());
+  } else if (original.source->domain == destination_.domain) {
+    VARVE_ASSIGN_OR_RETURN(const bool mounted, client_->MountBlob(digest, original.source->path, cancel_));
+    if (mounted) {
+      hooks_.progress({layer.blob.digest, State::kMounted, total, total, original.source->FamiliarRepository()});
+      return true;
+    }
+  }
+  if (digest == layer.diff_id) {  // it is not compressed
+    BlobUpload tar = UploadOf(layer, total, [&](const auto& sink) { return SendTar(layer, sink); });
+    tar.expected = digest;
+    VARVE_RETURN_IF_ERROR(client_->UploadBlob(tar, cancel_));
+    hooks_.progress({layer.blob.digest, State::kDone, total, total});
+    return true;
+  }
+  if (original.source->Repository() == destination_.Repository()) return false;
+  return StreamThrough(layer, original, why);
+}
+
+Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, std::string& why) {
+  const std::string source = original.source->Repository();
+  const auto client = sources_.Of(*original.source);
+  if (!client.ok()) {
+    why = fmt::format("its original blob cannot be fetched from {}: {}", source, client.error().message());
+    return false;
+  }
+  std::atomic<bool> fetch_failed = false;
+  BlobUpload upload = UploadOf(layer, original.blob.size_bytes, [&](const auto& sink) {
+    Status fetched = (*client)->FetchBlob(original.blob, sink, cancel_);
+    if (!fetched.ok() && fetched.error().code() != Code::kCancelled) fetch_failed = true;
+    return fetched;
+  });
+  upload.expected = original.blob.digest;
+  const auto uploaded = client_->UploadBlob(upload, cancel_);
+  if (uploaded.ok()) {
+    hooks_.progress({layer.blob.digest, State::kDone, uploaded->size_bytes, uploaded->size_bytes});
+    return true;
+  }
+  if (!fetch_failed && uploaded.error().code() != Code::kDataLoss) return uploaded.error();
+  why = fmt::format("its original blob cannot be fetched from {}: {}", source, uploaded.error().message());
+  return false;
+}
+
+Result<Descriptor> Push::Compress(const Layer& layer, const std::string& why) {
+  const BlobUpload upload = UploadOf(layer, layer.blob.size_bytes, [&](const auto& sink) -> Status {
+    LayerCompressor compressor(pool_, options_.compression, sink);
+    VARVE_RETURN_IF_ERROR(SendTar(layer, [&](ByteSpan piece) { return compressor.Write(piece); }));
+    return compressor.Finish();
+  });
+  VARVE_ASSIGN_OR_RETURN(const UploadedBlob uploaded, client_->UploadBlob(upload, cancel_));
+  Descriptor blob;
+  blob.digest = uploaded.digest;
+  blob.size_bytes = uploaded.size_bytes;
+  blob.media_type = options_.compression.format == LayerFormat::kGzip ? kOciLayerGzipType : kOciLayerZstdType;
+  // Both digests were computed here: the next push, and a repair, can go by it.
+  store::Blob record;
+  record.set_size_bytes(blob.size_bytes);
+  record.set_media_type(blob.media_type);
+  record.set_diff_id(std::string(KeyOf(layer.diff_id)));
+  record.set_source(destination_.Repository());
+  static_cast<void>(
+      session_.Touch(blob.digest));  // a collection that has judged an older record must not take this one
+  JournaledChanges changes;
+  changes.Put(Column::kBlob, KeyOf(blob.digest), record.SerializeAsString());
+  VARVE_RETURN_IF_ERROR(store_.CommitChanges(std::move(changes)));
+  hooks_.progress({layer.blob.digest, State::kDone, blob.size_bytes, blob.size_bytes});
+  if (blob.digest == layer.blob.digest) return blob;
+  MutexLock lock(mutex_);
+  outcome_.notes.push_back(
+      fmt::format("layer {}: {}; compressed anew as {}", layer.blob.digest.ToString(), why, blob.digest.ToString()));
+  return blob;
+}
+
+Status Push::PushConfig(const Descriptor& config, const Bytes& bytes) {
+  VARVE_ASSIGN_OR_RETURN(const bool exists, client_->HasBlob(config.digest, cancel_));
+  if (exists) return Ok();
+  BlobUpload upload;
+  upload.expected = config.digest;
+  upload.open = [&] { return PipeFrom([&](const auto& sink) { return sink(bytes); }); };
+  VARVE_RETURN_IF_ERROR(client_->UploadBlob(upload, cancel_).In("config"));
+  return Ok();
+}
+
+Status Push::SendTar(const Layer& layer, const std::function<Status(ByteSpan)>& sink) {
+  return ReadLayerTars(
+      store_, std::span(&layer.diff_id, 1), [&](std::size_t, ByteSpan piece) { return sink(piece); }, cancel_);
+}
+
+BlobUpload Push::UploadOf(const Layer& layer, std::uint64_t total_bytes,
+                          std::function<Status(const std::function<Status(ByteSpan)>&)> produce) {
+  BlobUpload upload;
+  upload.open = [produce = std::move(produce)] { return PipeFrom(produce); };
+  upload.progress = [this, &layer, total_bytes](std::uint64_t sent) {
+    hooks_.progress({layer.blob.digest, State::kPushing, sent, std::max(sent, total_bytes)});
+  };
+  return upload;
+}
+
+}  // namespace
+
+Result<PushOutcome> PushImage(Store& store, HttpTransport& transport, const FoundImage& image,
+                              const Reference& destination, const PushOptions& options, const PushHooks& hooks,
+                              const CancelToken& cancel) {
+  return Push(store, transport, image, destination, options, hooks, cancel).Run();
+}
+
+}  // namespace varve
