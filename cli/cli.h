@@ -34,8 +34,9 @@ void AddImages(Cli& cli);
 void AddImport(Cli& cli);
 void AddInspect(Cli& cli);
 void AddLoad(Cli& cli);
-void AddLogin(Cli& cli);  // login, logout
-void AddMount(Cli& cli);  // mount, umount, mounts
+void AddLogin(Cli& cli);     // login, logout
+void AddManifest(Cli& cli);  // manifest inspect
+void AddMount(Cli& cli);     // mount, umount, mounts
 void AddPull(Cli& cli);
 void AddPush(Cli& cli);
 void AddRmi(Cli& cli);
@@ -44,5 +45,6 @@ void AddSave(Cli& cli);
 void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune
 void AddTag(Cli& cli);
+void AddTags(Cli& cli);
 
 }  // namespace varve

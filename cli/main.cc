@@ -34,8 +34,9 @@ int Main(int argc, char** argv) {
   }
   Session session(*paths);
   Cli cli{app, session, {}};
-  for (const auto add : {AddBench, AddExplain, AddHistory, AddImages, AddImport, AddInspect, AddLoad, AddLogin,
-                         AddMount, AddPull, AddPush, AddRmi, AddRun, AddSave, AddStore, AddSystem, AddTag})
+  for (const auto add :
+       {AddBench, AddExplain, AddHistory, AddImages, AddImport, AddInspect, AddLoad, AddLogin, AddManifest, AddMount,
+        AddPull, AddPush, AddRmi, AddRun, AddSave, AddStore, AddSystem, AddTag, AddTags})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -146,6 +146,14 @@ Status DaemonClient::Login(const v1::LoginRequest& request) {
   return Ok();
 }
 
+Result<v1::ListTagsReply> DaemonClient::ListTags(const v1::ListTagsRequest& request) {
+  return Call(*stubs_->registry, &v1::Registry::Stub::ListTags, request);
+}
+
+Result<v1::GetManifestReply> DaemonClient::GetManifest(const v1::GetManifestRequest& request) {
+  return Call(*stubs_->registry, &v1::Registry::Stub::GetManifest, request);
+}
+
 Status DaemonClient::Push(const v1::PushRequest::Start& start, const PushAccess& access,
                           const std::function<void(const v1::PushEvent&)>& on_event) {
   grpc::ClientContext context;

@@ -45,6 +45,8 @@ class DaemonClient {
   Result<v1::RemoveImageReply> RemoveImage(const v1::RemoveImageRequest& request);
 
   Status Login(const v1::LoginRequest& request);
+  Result<v1::ListTagsReply> ListTags(const v1::ListTagsRequest& request);
+  Result<v1::GetManifestReply> GetManifest(const v1::GetManifestRequest& request);
   // `access` answers what the daemon needs to know of a repository that it has to ask.
   using PushAccess = std::function<v1::PushRequest(const std::string& repository)>;
   Status Push(const v1::PushRequest::Start& start, const PushAccess& access,

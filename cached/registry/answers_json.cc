@@ -33,6 +33,14 @@ Result<std::string> ParseTokenAnswer(ByteSpan text) {
   return token;
 }
 
+Result<std::vector<std::string>> ParseTagsAnswer(ByteSpan text) {
+  VARVE_ASSIGN_OR_RETURN(const Json json, ParseJsonObject(text, kTagsPageBytesMax));
+  VARVE_ASSIGN_OR_RETURN(std::vector<std::string> tags, TextListField(json, "tags"));
+  if (std::ranges::all_of(tags, [](const std::string& tag) { return std::ranges::all_of(tag, IsVisible); }))
+    return tags;
+  return Error(Code::kInvalidArgument, "a tag holds what no tag can");
+}
+
 std::string ParseErrorAnswer(ByteSpan text) {
   auto first = FirstError(text);
   if (!first.ok()) return "";

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cached/oci/descriptor.h"
 #include "cached/oci/reference.h"
@@ -56,6 +57,10 @@ class RegistryClient {
   // one sent.
   Result<FetchedManifest> GetManifest(const std::string& tag, const CancelToken& cancel);
   Result<FetchedManifest> GetManifest(const Digest& digest, const CancelToken& cancel);
+
+  // The repository's tags in the registry's order, page by page; kResourceExhausted beyond kTagsMax.
+  static constexpr std::size_t kTagsMax = 1'000'000;
+  Result<std::vector<std::string>> ListTags(const CancelToken& cancel);
 
   // Hands the blob to `sink` piece by piece, each byte once and never more than size_bytes of them, resuming where a
   // transfer broke. Does NOT verify the digest: whoever reads the stream hashes it. An error of `sink` ends the

@@ -12,6 +12,30 @@ grpc::Status RegistryService::Login(grpc::ServerContext*, const v1::LoginRequest
   return ToGrpc(CheckLogin(transport_, request->domain(), ToRegistryOptions(request->access()), cancel).In("login"));
 }
 
+grpc::Status RegistryService::ListTags(grpc::ServerContext*, const v1::ListTagsRequest* request,
+                                       v1::ListTagsReply* reply) {
+  const CancelToken cancel;
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference repository, Reference::Parse(request->repository()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(
+      const auto client, RegistryClient::Create(transport_, repository, ToRegistryOptions(request->access()), cancel));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::vector<std::string> tags, client->ListTags(cancel));
+  for (const std::string& tag : tags) reply->add_tags(tag);
+  return grpc::Status::OK;
+}
+
+grpc::Status RegistryService::GetManifest(grpc::ServerContext*, const v1::GetManifestRequest* request,
+                                          v1::GetManifestReply* reply) {
+  const CancelToken cancel;
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(request->reference()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(
+      const auto client, RegistryClient::Create(transport_, reference, ToRegistryOptions(request->access()), cancel));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FetchedManifest fetched, reference.digest
+                                                                 ? client->GetManifest(*reference.digest, cancel)
+                                                                 : client->GetManifest(reference.tag, cancel));
+  reply->set_manifest(std::string(AsText(fetched.bytes)));
+  return grpc::Status::OK;
+}
+
 grpc::Status RegistryService::Push(grpc::ServerContext* context, PushStream* stream) {
   v1::PushRequest first;
   if (!stream->Read(&first) || !first.has_start())

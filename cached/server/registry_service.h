@@ -15,6 +15,10 @@ class RegistryService final : public v1::Registry::Service {
       : store_(store), catalog_(catalog), transport_(transport) {}
 
   grpc::Status Login(grpc::ServerContext* context, const v1::LoginRequest* request, v1::LoginReply* reply) override;
+  grpc::Status ListTags(grpc::ServerContext* context, const v1::ListTagsRequest* request,
+                        v1::ListTagsReply* reply) override;
+  grpc::Status GetManifest(grpc::ServerContext* context, const v1::GetManifestRequest* request,
+                           v1::GetManifestReply* reply) override;
   grpc::Status Push(grpc::ServerContext* context, PushStream* stream) override;
 
  private:

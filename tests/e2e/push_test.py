@@ -92,6 +92,14 @@ class PushTest(NodeTest):
                                        f"{self.node.directory}/bundle").returncode, 0)
         self.assertEqual((self.node.directory / "bundle/rootfs/etc/name").read_text(), "good\n")
 
+    def test_a_registry_is_looked_at_without_pulling(self):
+        self.copy(f"docker://{self.reference}", f"docker://{self.host}/test/app:2")
+        self.assertCountEqual(self.node.varve("tags", f"{self.host}/test/app").split(), ["1", "2"])
+        self.assertEqual(self.node.varve("manifest", "inspect", self.reference).encode(), self.image.manifest)
+        self.assertEqual(self.node.varve("images", "-q"), "")
+        self.assertIn("not found", self.node.refusal("manifest", "inspect", f"{self.host}/test/app:3"))
+        self.assertIn("not found", self.node.refusal("tags", f"{self.host}/test/absent"))
+
     def test_progress_is_told_to_machines(self):
         self.node.varve("pull", self.reference)
         events = [json.loads(line) for line in

@@ -280,6 +280,27 @@ TEST_F(RegistryClientTest, BasicWithoutCredentialsSaysToLogIn) {
   EXPECT_THAT(creation_error().message(), HasSubstr("log in by varve login registry.example"));
 }
 
+TEST_F(RegistryClientTest, TagsAreListedPageByPage) {
+  Connect({{},
+           {.headers = {{"link", R"(</v2/team/app/tags/list?n=1000&last=b>; rel="next")"}},
+            .body = R"({"tags":["a","b"]})"},
+           {.status = 503},
+           {.body = R"({"tags":["c"]})"}});
+  EXPECT_THAT(client().ListTags(cancel_).value(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(request(1).url, "https://registry.example/v2/team/app/tags/list?n=1000");
+  EXPECT_EQ(request(3).url, "https://registry.example/v2/team/app/tags/list?n=1000&last=b");
+}
+
+TEST_F(RegistryClientTest, TagsThatDoNotEndOrAreNoneAreErrors) {
+  Connect({{}, {.headers = {{"link", R"(</x?n=1000>; rel="next")"}}, .body = R"({"tags":["a"]})"}});
+  EXPECT_EQ(client().ListTags(cancel_).error().message(),
+            "tags of registry.example/team/app: the next page is the same one");
+  Connect({{}, {.status = 404}});
+  EXPECT_EQ(client().ListTags(cancel_).error().code(), Code::kNotFound);
+  Connect({{}, {.body = R"({"tags":["a\u001b[2J"]})"}});
+  EXPECT_EQ(client().ListTags(cancel_).error().code(), Code::kInvalidArgument);
+}
+
 TEST_F(RegistryClientTest, BlobIsStreamedWithoutWaiting) {
   Connect({{}, {.body = kBlobText}});
   ASSERT_TRUE(FetchBlob().ok());
