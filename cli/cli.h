@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cached/base/result.h"
 #include "cli/session.h"
@@ -24,23 +26,30 @@ void SetAction(Cli& cli, CLI::App* command, const std::shared_ptr<Options>& opti
   command->callback([&cli, options, run] { cli.action = [&cli, options, run] { return run(cli.session, *options); }; });
 }
 
+// Calls `act` with each of `names`. An error is said on standard error
+// and makes the exit code 1; the others are done all the same.
+int ForEach(const std::vector<std::string>& names, const std::function<Status(const std::string&)>& act);
+
 inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 
 void AddBench(Cli& cli);
+void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
 void AddExplain(Cli& cli);
 void AddHistory(Cli& cli);
 void AddImages(Cli& cli);
 void AddImport(Cli& cli);
 void AddInspect(Cli& cli);
 void AddLoad(Cli& cli);
-void AddLogin(Cli& cli);     // login, logout
+void AddLogin(Cli& cli);  // login, logout
+void AddLogs(Cli& cli);
 void AddManifest(Cli& cli);  // manifest inspect
 void AddMount(Cli& cli);     // mount, umount, mounts
+void AddPs(Cli& cli);
 void AddPull(Cli& cli);
 void AddPush(Cli& cli);
 void AddRmi(Cli& cli);
-void AddRun(Cli& cli);
+void AddRun(Cli& cli);  // run, create
 void AddSave(Cli& cli);
 void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune

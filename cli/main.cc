@@ -5,7 +5,6 @@
 #include <string>
 
 #include "cli/cli.h"
-#include "cli/runtime/container.h"
 
 namespace varve {
 namespace {
@@ -34,9 +33,9 @@ int Main(int argc, char** argv) {
   }
   Session session(*paths);
   Cli cli{app, session, {}};
-  for (const auto add :
-       {AddBench, AddExplain, AddHistory, AddImages, AddImport, AddInspect, AddLoad, AddLogin, AddManifest, AddMount,
-        AddPull, AddPush, AddRmi, AddRun, AddSave, AddStore, AddSystem, AddTag, AddTags})
+  for (const auto add : {AddBench, AddContainers, AddExplain,  AddHistory, AddImages, AddImport, AddInspect, AddLoad,
+                         AddLogin, AddLogs,       AddManifest, AddMount,   AddPs,     AddPull,   AddPush,    AddRmi,
+                         AddRun,   AddSave,       AddStore,    AddSystem,  AddTag,    AddTags})
     add(cli);
   try {
     app.parse(argc, argv);
@@ -48,7 +47,7 @@ int Main(int argc, char** argv) {
   const Result<int> outcome = cli.action();
   if (outcome.ok()) return *outcome;
   std::fprintf(stderr, "Error: %s\n", outcome.error().message().c_str());
-  return app.got_subcommand("run") ? kOwnFailure : kFailure;
+  return app.got_subcommand("run") || app.got_subcommand("create") ? kOwnFailure : kFailure;
 }
 
 }  // namespace

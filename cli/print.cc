@@ -6,6 +6,8 @@
 #include <array>
 #include <ctime>
 
+#include "cached/base/check.h"
+
 namespace varve {
 
 std::string Table::ToString() const {
@@ -24,24 +26,41 @@ std::string Table::ToString() const {
   return text;
 }
 
-std::string AgoOf(const std::string& rfc3339) {
-  std::tm parts{};
-  const char* rest = ::strptime(rfc3339.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return "N/A";
-  const double seconds = std::difftime(std::time(nullptr), ::timegm(&parts));
+// docker's units.HumanDuration.
+std::string DurationText(std::chrono::seconds duration) {
   struct Unit {
-    double seconds;
+    std::int64_t below;  // this many of it
+    std::int64_t seconds;
     const char* name;
   };
-  constexpr std::array<Unit, 7> kUnits = {Unit{31536000, "year"}, {2592000, "month"}, {604800, "week"}, {86400, "day"},
-                                          {3600, "hour"},         {60, "minute"},     {1, "second"}};
+  constexpr std::int64_t kDay = 86400;
+  constexpr std::array<Unit, 7> kUnits = {Unit{60, 1, "second"},
+                                          {60, 60, "minute"},
+                                          {48, 3600, "hour"},
+                                          {14, kDay, "day"},
+                                          {9, 7 * kDay, "week"},
+                                          {24, 30 * kDay, "month"},
+                                          {INT64_MAX, 365 * kDay, "year"}};
+  const std::int64_t seconds = std::max<std::int64_t>(duration.count(), 0);
+  if (seconds < 1) return "Less than a second";
+  if (seconds >= 60 && seconds < 120) return "About a minute";
+  if (seconds >= 3600 && seconds < 7200) return "About an hour";
   for (const Unit& unit : kUnits) {
-    const auto count = static_cast<std::int64_t>(seconds / unit.seconds);
-    // docker says "14 days" and "8 weeks" where one of the larger unit would be coarse.
-    if (count >= (unit.seconds > 60 ? 2 : 1) || unit.seconds == 1)
-      return fmt::format("{} {}{} ago", std::max<std::int64_t>(count, 0), unit.name, count == 1 ? "" : "s");
+    const std::int64_t count = seconds / unit.seconds;
+    if (count < unit.below) return fmt::format("{} {}{}", count, unit.name, count == 1 ? "" : "s");
   }
-  return "N/A";
+  VARVE_CHECK(false);  // the last unit has room for all
+}
+
+std::string SinceText(const std::string& rfc3339) {
+  std::tm parts{};
+  if (::strptime(rfc3339.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) == nullptr) return "N/A";
+  return DurationText(std::chrono::seconds(std::time(nullptr) - ::timegm(&parts)));
+}
+
+std::string AgoOf(const std::string& rfc3339) {
+  const std::string since = SinceText(rfc3339);
+  return since == "N/A" ? since : since + " ago";
 }
 
 std::string CellOf(std::string_view text, std::size_t most) {

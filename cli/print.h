@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// "3 weeks", "About a minute", as docker says it.
+std::string DurationText(std::chrono::seconds duration);
+// The same of the time since an RFC 3339 time; "N/A" if it does not parse.
+std::string SinceText(const std::string& rfc3339);
 // "3 weeks ago", as docker says it, of an RFC 3339 time; "N/A" if it does not parse.
 std::string AgoOf(const std::string& rfc3339);
 

@@ -18,7 +18,7 @@
 #include "cached/base/fs.h"
 #include "cached/client/driver_protocol.h"
 #include "cli/mounts.h"
-#include "cli/runtime/state.h"
+#include "cli/runtime/room.h"
 
 namespace varve {
 namespace {
@@ -93,13 +93,15 @@ Status Session::Spawn(const std::string& process) const {
 
 // A container got its root from the varve-fuse that died: nothing can be put in its place.
 void Session::WarnOfOrphans() const {
-  const auto containers = ListRunning(paths_.containers());
+  const auto containers = ContainerRoom(paths_.containers()).List();
   if (!containers.ok()) return;
-  for (const RunningContainer& container : *containers) {
-    fmt::print(stderr,
-               "Warning: container {} ({}): varve-fuse died under it, and what it has not read yet cannot be read any "
-               "more; end it (kill {}) and run it again\n",
-               container.id.substr(0, 12), container.name, container.pid);
+  for (const Container& container : *containers) {
+    if (!container.state.live()) continue;
+    fmt::print(
+        stderr,
+        "Warning: container {} ({}): varve-fuse died under it, and what it has not read yet cannot be read any more; "
+        "restart it (varve restart {})\n",
+        container.record.id.substr(0, 12), container.record.name, container.record.name);
   }
 }
 

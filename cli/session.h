@@ -25,6 +25,8 @@ class Session {
   // The detached, read-only root of an image that `daemon` was asked for in order to use it, from varve-fuse, started
   // if need be.
   Result<UniqueFd> ImageRoot(DaemonClient& daemon, const v1::ImageDetail& image);
+  // The same of an image that was asked for long ago. kNotFound if it is not there any more; the daemon must run.
+  Result<UniqueFd> ImageRoot(const ChainId& chain_id);
 
   // True while the process ("cached" or "fuse") lives.
   bool Lives(const std::string& process) const;
@@ -34,7 +36,6 @@ class Session {
   Result<int> RunCached(const std::vector<std::string>& arguments) const;
 
  private:
-  Result<UniqueFd> ImageRoot(const ChainId& chain_id);
   Status Start(const std::string& process);
   void WarnOfOrphans() const;
   Status Spawn(const std::string& process) const;

@@ -1,16 +1,25 @@
 #include <fmt/core.h>
 
+#include <charconv>
+
+#include "cached/base/fs.h"
 #include "cli/cli.h"
+#include "cli/containers.h"
 #include "cli/pull.h"
 #include "cli/runtime/container.h"
+#include "cli/runtime/runc.h"
 
 namespace varve {
 namespace {
 
 struct RunCommandOptions {
   RunOptions run;
-  bool remove = false;  // a foreground run keeps nothing anyway
+  bool detach = false;
+  bool remove = false;
   bool interactive = false;
+  bool terminal = false;
+  std::string restart = "no";
+  std::string id_file;
   bool read_only = false;
   std::string network = "host";
   std::string entrypoint;
@@ -33,35 +42,106 @@ Result<v1::ImageDetail> ImageFor(DaemonClient& daemon, const RunCommandOptions& 
   return daemon.InspectImage(image, DaemonClient::Purpose::kUse);
 }
 
-Result<int> RunRun(Session& session, const RunCommandOptions& options) {
-  if (options.rest.empty()) return Error(Code::kInvalidArgument, "run: name an image");
-  const std::string& image = options.rest.front();
-  if (image.starts_with("-"))
-    return Error(Code::kInvalidArgument, "unknown flag: " + image + "; see 'varve run --help'");
-  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail detail, ImageFor(daemon, options, image));
-  RunImage run_image;
-  VARVE_ASSIGN_OR_RETURN(run_image.config, ParseImageConfig(AsBytes(detail.config())));
-  VARVE_ASSIGN_OR_RETURN(run_image.root, session.ImageRoot(daemon, detail));
+// "no", "on-failure" or "on-failure:N".
+Result<RestartPolicy> RestartPolicyOf(const std::string& text) {
+  constexpr std::string_view kOnFailure = "on-failure";
+  if (text == "no") return RestartPolicy{};
+  if (text == kOnFailure) return RestartPolicy{.on_failure = true, .most_times = std::nullopt};
+  std::uint32_t most = 0;
+  const char* const end = text.data() + text.size();
+  if (text.starts_with("on-failure:")) {
+    const auto [rest, error] = std::from_chars(text.data() + kOnFailure.size() + 1, end, most);
+    if (error == std::errc() && rest == end && most > 0) return RestartPolicy{.on_failure = true, .most_times = most};
+  }
+  return Error(Code::kInvalidArgument, "invalid restart policy '" + text + "' (known: no, on-failure[:N])");
+}
+
+Result<RunOptions> OptionsOf(const RunCommandOptions& options) {
   RunOptions run = options.run;
   run.args.assign(options.rest.begin() + 1, options.rest.end());
   if (options.has_entrypoint) run.entrypoint = options.entrypoint;
   run.network = options.network == "none" ? Network::kNone : Network::kHost;
   run.root_access = options.read_only ? RootAccess::kReadOnly : RootAccess::kReadWrite;
   run.standard_input = options.interactive ? Stdin::kPassed : Stdin::kEmpty;
-  return RunContainer(run, std::move(run_image), session.paths().containers());
+  run.terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
+  run.at_end = options.remove ? AtEnd::kRemoved : AtEnd::kKept;
+  VARVE_ASSIGN_OR_RETURN(run.restart, RestartPolicyOf(options.restart));
+  if (run.restart.on_failure && options.remove)
+    return Error(Code::kInvalidArgument, "Conflicting options: --restart and --rm");
+  if (run.restart.on_failure && !options.detach)
+    return Error(Code::kInvalidArgument, "--restart needs -d: a container in the foreground ends with its command");
+  return run;
 }
 
-}  // namespace
+// An existing one belongs to another container.
+Status WriteIdFile(const std::string& path, const std::string& id) {
+  if (path.empty()) return Ok();
+  const auto file = Fs::Real().Open(path, OpenMode::kCreateNew);
+  if (!file.ok() && file.error().code() == Code::kAlreadyExists) {
+    return Error(Code::kAlreadyExists,
+                 "container ID file found, make sure the other container isn't running or delete " + path);
+  }
+  if (!file.ok()) return file.error();
+  return (*file)->WriteAt(0, AsBytes(id));
+}
 
-void AddRun(Cli& cli) {
-  auto options = std::make_shared<RunCommandOptions>();
-  CLI::App* command = cli.app.add_subcommand(
-      "run", "Run a command in a new container, in the foreground: run [OPTIONS] IMAGE [COMMAND…]");
+struct Made {
+  LockedContainer container;
+  UniqueFd root;
+};
+
+Result<Made> Make(Session& session, const RunCommandOptions& options) {
+  if (options.rest.empty()) return Error(Code::kInvalidArgument, "name an image");
+  const std::string& name = options.rest.front();
+  if (name.starts_with("-")) return Error(Code::kInvalidArgument, "unknown flag: " + name + "; see --help");
+  VARVE_ASSIGN_OR_RETURN(const RunOptions run, OptionsOf(options));
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail detail, ImageFor(daemon, options, name));
+  RunImage image{.name = name, .id = detail.config_digest(), .chain_id = detail.chain_id(), .config = {}, .root = {}};
+  VARVE_ASSIGN_OR_RETURN(image.config, ParseImageConfig(AsBytes(detail.config())));
+  VARVE_ASSIGN_OR_RETURN(image.root, session.ImageRoot(daemon, detail));
+  const ContainerRoom room(session.paths().containers());
+  VARVE_ASSIGN_OR_RETURN(LockedContainer container, CreateContainer(room, run, image));
+  Status written = WriteIdFile(options.id_file, container->record.id);
+  if (!written.ok()) {
+    VARVE_RETURN_IF_ERROR(container.Remove());
+    return written.error();
+  }
+  return Made{std::move(container), std::move(image.root)};
+}
+
+Result<int> RunRun(Session& session, const RunCommandOptions& options) {
+  if (options.terminal && !options.detach) VARVE_RETURN_IF_ERROR(CheckTerminal());
+  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  if (!options.detach) {
+    return RunAttached(ContainerRoom(session.paths().containers()), std::move(made.container), std::move(made.root));
+  }
+  const Status started = StartHeld(session, made.container, std::move(made.root));
+  if (!started.ok()) {
+    fmt::print(stderr, "Error: {}\n", started.error().message());
+    return StartExitCode(started.error());
+  }
+  fmt::print("{}\n", made.container->record.id);
+  return 0;
+}
+
+Result<int> RunCreate(Session& session, const RunCommandOptions& options) {
+  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  fmt::print("{}\n", made.container->record.id);
+  return 0;
+}
+
+void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& options) {
   command->prefix_command();
   RunOptions& run = options->run;
-  command->add_flag("--rm", options->remove, "throw the container away when it ends (a foreground run always is)");
+  command->add_flag("--rm", options->remove, "remove the container when it ends");
   command->add_flag("-i,--interactive", options->interactive, "pass standard input on");
+  command->add_flag("-t,--tty", options->terminal, "give it a terminal, in the foreground ours");
+  command->add_option("--restart", options->restart,
+                      "no (the default) or on-failure[:N]: start it again, at most N times");
+  command->add_option("--stop-signal", run.stop_signal, "what asks it to end (the image's, or SIGTERM)");
+  command->add_option("--stop-timeout", run.stop_timeout_seconds, "seconds until SIGKILL follows that (10)");
+  command->add_option("--cidfile", options->id_file, "a file, not there yet, to write its id to");
   command->add_option("--name", run.name, "its name");
   command->add_option("-e,--env", run.env, "NAME=value, or NAME to pass ours on")->take_all()->allow_extra_args(false);
   command->add_option("--env-file", run.env_files, "a file of NAME=value lines")->allow_extra_args(false);
@@ -83,10 +163,28 @@ void AddRun(Cli& cli) {
   command->add_option("--platform", options->platform, "os/arch[/variant], when it has to be pulled");
   command->add_option("--tls-verify", options->tls_verify, "false: accept any certificate, or plain HTTP")
       ->check(CLI::IsMember({"true", "false"}));
-  command->callback([&cli, command, options] {
+}
+
+void AddCommand(Cli& cli, CLI::App* command, const std::shared_ptr<RunCommandOptions>& options,
+                Result<int> (*run)(Session&, const RunCommandOptions&)) {
+  AddOptions(command, options);
+  command->callback([&cli, command, options, run] {
     options->rest = command->remaining();
-    cli.action = [&cli, options] { return RunRun(cli.session, *options); };
+    cli.action = [&cli, options, run] { return run(cli.session, *options); };
   });
+}
+
+}  // namespace
+
+void AddRun(Cli& cli) {
+  auto options = std::make_shared<RunCommandOptions>();
+  CLI::App* command = cli.app.add_subcommand("run", "Run a command in a new container: run [OPTIONS] IMAGE [COMMAND…]");
+  command->add_flag("-d,--detach", options->detach, "leave it running, and print its id");
+  AddCommand(cli, command, options, RunRun);
+  options = std::make_shared<RunCommandOptions>();
+  options->detach = true;
+  command = cli.app.add_subcommand("create", "Make a container without running it: create [OPTIONS] IMAGE [COMMAND…]");
+  AddCommand(cli, command, options, RunCreate);
 }
 
 }  // namespace varve

@@ -8,13 +8,11 @@
 #include "cli/documents.h"
 #include "cli/mounts.h"
 #include "cli/print.h"
-#include "cli/runtime/state.h"
+#include "cli/runtime/life.h"
 #include "cli/scratch.h"
 
 namespace varve {
 namespace {
-
-constexpr std::chrono::seconds kContainerGrace{10};
 
 struct NoOptions {};
 
@@ -30,9 +28,11 @@ struct StopOptions {
 // What stands in the way of a stop, a line each.
 Result<std::string> UsedBy(const Session& session) {
   std::string users;
-  VARVE_ASSIGN_OR_RETURN(const auto containers, ListRunning(session.paths().containers()));
-  for (const RunningContainer& container : containers)
-    users += "\n  container " + container.id.substr(0, 12) + " (" + container.name + ")";
+  VARVE_ASSIGN_OR_RETURN(const auto containers, ContainerRoom(session.paths().containers()).List());
+  for (const Container& container : containers) {
+    if (container.state.live())
+      users += "\n  container " + container.record.id.substr(0, 12) + " (" + container.record.name + ")";
+  }
   VARVE_ASSIGN_OR_RETURN(const auto mounts, ListMounts(session.paths()));
   for (const UserMount& mount : mounts) users += "\n  mount " + mount.directory;
   return users;
@@ -40,7 +40,7 @@ Result<std::string> UsedBy(const Session& session) {
 
 Result<int> RunStop(Session& session, const StopOptions& options) {
   if (options.force) {
-    VARVE_RETURN_IF_ERROR(StopRunning(session.paths().containers(), kContainerGrace));
+    VARVE_RETURN_IF_ERROR(StopAll(ContainerRoom(session.paths().containers())));
     VARVE_ASSIGN_OR_RETURN(const auto mounts, ListMounts(session.paths()));
     for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount)
       VARVE_RETURN_IF_ERROR(Unmount(session.paths(), mount->directory, Busy::kDetached));

@@ -3,23 +3,30 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
+#include <optional>
 #include <utility>
 
 #include "cached/base/bytes.h"
 #include "cached/base/fs.h"
 #include "cli/runtime/arguments.h"
 #include "cli/runtime/capabilities.h"
+#include "cli/runtime/conmon.h"
 #include "cli/runtime/environment.h"
 #include "cli/runtime/etc_files.h"
+#include "cli/runtime/life.h"
 #include "cli/runtime/mounts.h"
 #include "cli/runtime/namespaces.h"
 #include "cli/runtime/overlay.h"
+#include "cli/runtime/programs.h"
 #include "cli/runtime/runc.h"
+#include "cli/runtime/signal_names.h"
 #include "cli/runtime/spec.h"
-#include "cli/runtime/state.h"
+#include "cli/runtime/time_text.h"
 #include "cli/runtime/user.h"
 
 namespace varve {
@@ -56,16 +63,24 @@ Result<std::vector<std::pair<std::string, std::string>>> LabelsOf(const std::vec
   return pairs;
 }
 
+// docker's, where neither the image nor the caller says what kind of terminal it is.
+void AddTerm(std::vector<std::string>& env) {
+  if (std::ranges::none_of(env, [](const std::string& line) { return line.starts_with("TERM="); }))
+    env.emplace_back("TERM=xterm");
+}
+
 // All that can be refused before anything is made on disk.
 Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& image, const std::string& id) {
   const ContainerConfig& config = image.config.config;
   ContainerSpec spec;
   spec.network = options.network;
   spec.root_access = options.root_access;
+  spec.terminal = options.terminal;
   VARVE_ASSIGN_OR_RETURN(spec.args, ContainerArguments(config, options.entrypoint, options.args));
   VARVE_ASSIGN_OR_RETURN(spec.cwd, ContainerWorkingDirectory(config, options.workdir));
   VARVE_ASSIGN_OR_RETURN(spec.hostname, HostnameOf(options, id));
   VARVE_ASSIGN_OR_RETURN(spec.env, ContainerEnvironment(spec.hostname, config.env, options.env_files, options.env));
+  if (options.terminal == Terminal::kAllocated) AddTerm(spec.env);
   VARVE_ASSIGN_OR_RETURN(spec.user,
                          ResolveUserInside(image.root.get(), options.user.empty() ? config.user : options.user));
   VARVE_ASSIGN_OR_RETURN(spec.capabilities, ContainerCapabilities(options.cap_add, options.cap_drop));
@@ -75,38 +90,139 @@ Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& i
   return spec;
 }
 
-// Adds to `spec` what lies in the container's directory, and writes the bundle's config.json there.
-Status WriteBundle(const RunOptions& options, const ContainerState& state, ContainerSpec& spec) {
+// Adds to `spec` what lies in the bundle, and writes its config.json.
+Status WriteBundle(const RunOptions& options, const std::string& id, const std::string& bundle, ContainerSpec& spec) {
+  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(bundle));
   const std::string own_name = options.network == Network::kNone ? spec.hostname : options.hostname;
-  VARVE_ASSIGN_OR_RETURN(std::vector<Mount> etc_files,
-                         WriteEtcFiles(state.directory(), spec.hostname, own_name, options.network));
+  VARVE_ASSIGN_OR_RETURN(std::vector<Mount> etc_files, WriteEtcFiles(bundle, spec.hostname, own_name, options.network));
   VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(std::move(etc_files), spec.mounts));
-  VARVE_ASSIGN_OR_RETURN(const std::string config, OciRuntimeConfig(spec, state.id()));
-  VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(state.directory() + "/config.json", OpenMode::kCreateNew));
+  VARVE_ASSIGN_OR_RETURN(const std::string config, OciRuntimeConfig(spec, id));
+  VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(bundle + "/config.json", OpenMode::kCreateNew));
   return file->WriteAt(0, AsBytes(config));
 }
 
-Result<int> MountAndRun(const std::string& runc, const RunOptions& options, const RunImage& image,
-                        const ContainerState& state) {
-  if (::chdir(state.directory().c_str()) != 0) return ErrnoError(errno, state.directory());
-  {
-    VARVE_ASSIGN_OR_RETURN(const UniqueFd root, MountOverlay(image.root));
-    VARVE_RETURN_IF_ERROR(AddDockerMarks(root.get()));
-  }
-  return RunBundle(runc, state.directory(), state.id(), options.standard_input);
+// In a mount namespace of its own, with the container's directory as working directory.
+Status MountRoot(const ContainerRoom& room, const ContainerRecord& record, const UniqueFd& root) {
+  const std::string directory = room.DirectoryOf(record.id);
+  if (::chdir(directory.c_str()) != 0) return ErrnoError(errno, directory);
+  const bool thrown_away = record.options.at_end == AtEnd::kRemoved;
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd overlay, MountOverlay(root, thrown_away ? Upper::kThrownAway : Upper::kKept));
+  return AddDockerMarks(overlay.get());
+}
+
+Status MarkRunning(LockedContainer& container, Keeper keeper, const ProcessId& keeper_process,
+                   const ProcessId& process) {
+  ContainerState& state = container->state;
+  const std::uint32_t restarts = state.status == ContainerStatus::kRestarting ? state.restarts : 0;
+  state = {.status = ContainerStatus::kRunning,
+           .keeper = keeper,
+           .keeper_process = keeper_process,
+           .process = process,
+           .started = TimeText(std::chrono::system_clock::now()),
+           .restarts = restarts};
+  VARVE_ASSIGN_OR_RETURN(state.boot, BootId());
+  return container.SaveState();
+}
+
+Status CheckStartable(const Container& container) {
+  if (container.state.status == ContainerStatus::kRunning)
+    return Error(Code::kFailedPrecondition, fmt::format("container {} runs already", container.record.name));
+  return Ok();
+}
+
+// What is left of a container that could not be started.
+Status GiveUp(LockedContainer& container, int exit_code, const Error& error) {
+  if (container->record.options.at_end == AtEnd::kRemoved) return container.Remove();
+  ContainerState& state = container->state;
+  state.status = state.started.empty() ? ContainerStatus::kCreated : ContainerStatus::kExited;
+  state.exit_code = exit_code;
+  state.error = error.message();
+  return container.SaveState();
 }
 
 }  // namespace
 
-Result<int> RunContainer(const RunOptions& options, RunImage image, const std::string& state_root) {
-  VARVE_RETURN_IF_ERROR(SweepDead(state_root));
-  VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
+Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image) {
+  VARVE_RETURN_IF_ERROR(room.Sweep());
   const std::string id = NewContainerId();
   VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(options, image, id));
+  const std::string& asked = options.stop_signal;
+  const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
+  const Result<int> number = stop_signal.empty() ? SIGTERM : ParseSignal(stop_signal);
+  if (!number.ok() && !asked.empty()) return number.error();
   VARVE_RETURN_IF_ERROR(MakeMissingSources(spec.mounts));
-  VARVE_ASSIGN_OR_RETURN(const ContainerState state, ContainerState::Create(state_root, id, options.name));
-  VARVE_RETURN_IF_ERROR(WriteBundle(options, state, spec));
-  return InPrivateNamespaces([&] { return MountAndRun(runc, options, image, state); });
+  ContainerRecord record{.id = id,
+                         .name = options.name,
+                         .image = image.name,
+                         .image_id = image.id,
+                         .chain_id = image.chain_id,
+                         .created = TimeText(std::chrono::system_clock::now()),
+                         .command = spec.args,
+                         .stop_signal = SignalName(number.ok() ? *number : SIGTERM),
+                         .options = options};
+  return room.Create(std::move(record),
+                     [&](const std::string&) { return WriteBundle(options, id, room.BundleOf(id), spec); });
+}
+
+Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, UniqueFd root) {
+  VARVE_RETURN_IF_ERROR(CheckStartable(*container));
+  const ContainerRecord record = container->record;
+  std::optional<LockedContainer> held(std::move(container));
+  const auto mark_running = [&](pid_t runc) -> Status {
+    VARVE_ASSIGN_OR_RETURN(const ProcessId us, IdentifyProcess(::getpid()));
+    VARVE_ASSIGN_OR_RETURN(const ProcessId process, IdentifyProcess(runc));
+    VARVE_RETURN_IF_ERROR(MarkRunning(*held, Keeper::kRun, us, process));
+    held.reset();
+    return Ok();
+  };
+  const Result<int> exit_code = InPrivateNamespaces(Namespaces::kMountsAndProcesses, [&]() -> Result<int> {
+    VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
+    VARVE_RETURN_IF_ERROR(MountRoot(room, record, root));
+    return RunBundle(runc,
+                     {.directory = room.BundleOf(record.id),
+                      .id = record.id,
+                      .standard_input = record.options.standard_input,
+                      .terminal = record.options.terminal},
+                     mark_running);
+  });
+  if (held) {  // it did not come so far as to run
+    GiveUp(*held, kExitVarveFailed, exit_code.error()).IgnoreError("the first error says why");
+    return exit_code;
+  }
+  VARVE_ASSIGN_OR_RETURN(LockedContainer ended, room.Lock(record.id));
+  VARVE_RETURN_IF_ERROR(FinishEnd(ended, exit_code.ok() ? *exit_code : kExitVarveFailed));
+  return exit_code;
+}
+
+Status StartDetached(const ContainerRoom& room, LockedContainer& container, UniqueFd root,
+                     const std::vector<std::string>& exit_command) {
+  VARVE_RETURN_IF_ERROR(CheckStartable(*container));
+  const ContainerRecord record = container->record;
+  VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
+  ConmonOptions conmon{.runc = runc,
+                       .id = record.id,
+                       .name = record.name,
+                       .bundle = room.BundleOf(record.id),
+                       .log = room.LogOf(record.id),
+                       .standard_input = record.options.standard_input,
+                       .terminal = record.options.terminal,
+                       .exit_command = exit_command};
+  conmon.exit_command.push_back(record.id);
+  Held held;
+  const Result<int> begun = InPrivateNamespaces(Namespaces::kMounts, [&]() -> Result<int> {
+    VARVE_RETURN_IF_ERROR(MountRoot(room, record, root));
+    VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon));
+    return 0;
+  });
+  if (!begun.ok()) {
+    GiveUp(container, StartExitCode(begun.error()), begun.error()).IgnoreError("the first error says why");
+    return begun.error();
+  }
+  VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
+  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", conmon.bundle + "/runc", "start", record.id}));
+  if (said.exit_code == 0) return Ok();
+  ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
+  return StartError(said.text);
 }
 
 }  // namespace varve

@@ -1,55 +1,38 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
 #include "cached/oci/image_config.h"
+#include "cli/runtime/options.h"
+#include "cli/runtime/room.h"
 
 namespace varve {
 
-enum class Network {
-  kHost,  // the caller's own
-  kNone,  // loopback only
-};
-enum class RootAccess { kReadWrite, kReadOnly };
-enum class Stdin {
-  kEmpty,   // /dev/null
-  kPassed,  // ours
-};
-
-// What `varve run` was asked for; texts as they were given, with docker's syntax. Empty: not given.
-struct RunOptions {
-  std::string name;
-  std::string hostname;
-  std::string user;     // user.h
-  std::string workdir;  // arguments.h
-  std::optional<std::string> entrypoint;
-  std::vector<std::string> args;
-  std::vector<std::string> env;        // environment.h
-  std::vector<std::string> env_files;  // paths
-  std::vector<std::string> volumes;    // mounts.h
-  std::vector<std::string> tmpfs;      // mounts.h
-  std::vector<std::string> cap_add;    // capabilities.h
-  std::vector<std::string> cap_drop;
-  std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"
-  Network network = Network::kHost;
-  RootAccess root_access = RootAccess::kReadWrite;
-  Stdin standard_input = Stdin::kEmpty;
-};
-
 struct RunImage {
+  std::string name;      // as it was asked for
+  std::string id;        // "sha256:…" of its config
+  std::string chain_id;  // hex
   ImageConfig config;
   UniqueFd root;  // a detached mount (open_tree with OPEN_TREE_CLONE) of the image's root; never written to
 };
 
-// Runs a container in the foreground and returns its exit code: its own, 128 + the signal that ended it, or docker's
-// 125, 126 or 127 where runc could not start it and has said why on standard error. An error is for everything that
-// failed before that; it exits with 125. Standard output and error are ours, signals are forwarded. What the container
-// wrote outside its volumes is thrown away; below `state_root` nothing is left, and what killed runs left is swept.
-// Needs root and runc. One at a time in a process.
-Result<int> RunContainer(const RunOptions& options, RunImage image, const std::string& state_root);
+// Makes a container that does not run yet. What options say of the caller's world (variables, env files, volumes that
+// do not exist) is resolved now. Sweeps what others left. kInvalidArgument and kNotFound for what cannot be meant.
+Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image);
+
+// Runs a container that does not run in the foreground and returns its exit code: its own, 128 + the signal that ended
+// it, or docker's 125, 126 or 127 where runc could not start it and has said why on standard error. An error is for
+// everything that failed before that. Standard output and error are ours, signals are forwarded. `root` is the detached
+// root of its image. Needs root and runc. One at a time in a process.
+Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, UniqueFd root);
+
+// Starts it detached, held by conmon, which executes `exit_command` with the container's id when it has ended: that has
+// to call RecordEnd (life.h). When it cannot be started, the error says why, its StartExitCode (runc.h) is docker's and
+// in the state, and a container with AtEnd::kRemoved is removed.
+Status StartDetached(const ContainerRoom& room, LockedContainer& container, UniqueFd root,
+                     const std::vector<std::string>& exit_command);
 
 }  // namespace varve

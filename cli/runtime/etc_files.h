@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cached/base/result.h"
-#include "cli/runtime/container.h"
 #include "cli/runtime/mounts.h"
+#include "cli/runtime/options.h"
 
 namespace varve {
 

@@ -16,6 +16,8 @@
 // are all below one pid 1: when it ends, the kernel kills the rest. And pid 1 asks (PR_SET_PDEATHSIG) to be killed when
 // the thread that made it ends. What is left is a directory on disk, which the next command sweeps (state.h).
 //
+// A detached container is to outlive us, so it gets a mount namespace alone: conmon is in it, and keeps it.
+//
 // Why a thread: unshare(2) of CLONE_NEWNS and CLONE_NEWPID affects the calling thread alone, so the rest of the
 // process, gRPC's threads among it, does not notice. A re-executed helper would do the same for a second start of this
 // program and a format for what to tell it; a plain fork would have to mount with nothing but async-signal-safe calls.
@@ -23,8 +25,8 @@
 namespace varve {
 namespace {
 
-Status Enter() {
-  if (::unshare(CLONE_NEWNS | CLONE_NEWPID) != 0)
+Status Enter(Namespaces which) {
+  if (::unshare(which == Namespaces::kMounts ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWPID) != 0)
     return ErrnoError(errno, "new mount and pid namespaces (varve run needs root)");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return ErrnoError(errno, "make / a slave mount");
   return Ok();
@@ -32,10 +34,10 @@ Status Enter() {
 
 }  // namespace
 
-Result<int> InPrivateNamespaces(const std::function<Result<int>()>& work) {
+Result<int> InPrivateNamespaces(Namespaces which, const std::function<Result<int>()>& work) {
   Result<int> outcome = 0;
   std::thread thread([&] {
-    const Status entered = Enter();
+    const Status entered = Enter(which);
     outcome = entered.ok() ? work() : entered.error();
   });
   thread.join();

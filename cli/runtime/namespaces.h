@@ -6,9 +6,13 @@
 
 namespace varve {
 
-// Runs `work` on a thread of its own, in a private mount namespace (a slave of ours) and with its own working
-// directory; its first child process is pid 1 of a new pid namespace. Everything that `work` mounts disappears with the
-// thread and that child. Needs root.
-Result<int> InPrivateNamespaces(const std::function<Result<int>()>& work);
+enum class Namespaces {
+  kMounts,              // a private mount namespace (a slave of ours)
+  kMountsAndProcesses,  // and the first child process of `work` is pid 1 of a new pid namespace
+};
+
+// Runs `work` on a thread of its own with new namespaces and its own working directory. Everything that `work` mounts
+// disappears with the thread and the last of its child processes. Needs root.
+Result<int> InPrivateNamespaces(Namespaces which, const std::function<Result<int>()>& work);
 
 }  // namespace varve

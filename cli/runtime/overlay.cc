@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "cli/runtime/remove_tree.h"
+
 namespace varve {
 namespace {
 
@@ -37,13 +39,16 @@ Error Refused(int context, const std::string& what) {
   return Error(error.code(), fmt::format("{} ({})", error.message(), said));
 }
 
-// The root of an overlay looks like its upper directory, so that must look like the image's root.
-Status MakeUpper(int root) {
+// overlayfs refuses a work directory that a volatile mount left, since a crash may have cost data; we have had none, or
+// the upper were gone. The root of an overlay looks like its upper directory, so that must look like the image's root.
+Status MakeDirectories(int root) {
+  VARVE_RETURN_IF_ERROR(RemoveTree("work"));
+  for (const char* name : {"lower", "work", "bundle/rootfs"}) {
+    if (::mkdir(name, 0755) != 0 && errno != EEXIST) return ErrnoError(errno, name);
+  }
+  if (::mkdir("upper", 0755) != 0) return errno == EEXIST ? Ok() : ErrnoError(errno, "upper");
   struct stat info{};
   if (::fstatat(root, "", &info, AT_EMPTY_PATH) != 0) return ErrnoError(errno, "the image's root");
-  for (const char* name : {"lower", "upper", "work", "rootfs"}) {
-    if (::mkdir(name, 0755) != 0) return ErrnoError(errno, name);
-  }
   const std::array<timespec, 2> times = {info.st_atim, info.st_mtim};
   if (::chown("upper", info.st_uid, info.st_gid) != 0 || ::chmod("upper", info.st_mode & 07777) != 0 ||
       ::utimensat(AT_FDCWD, "upper", times.data(), 0) != 0) {
@@ -54,8 +59,8 @@ Status MakeUpper(int root) {
 
 }  // namespace
 
-Result<UniqueFd> MountOverlay(const UniqueFd& root) {
-  VARVE_RETURN_IF_ERROR(MakeUpper(root.get()));
+Result<UniqueFd> MountOverlay(const UniqueFd& root, Upper upper) {
+  VARVE_RETURN_IF_ERROR(MakeDirectories(root.get()));
   if (::move_mount(root.get(), "", AT_FDCWD, "lower", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ErrnoError(errno, "attach the image's root");
 
@@ -66,13 +71,13 @@ Result<UniqueFd> MountOverlay(const UniqueFd& root) {
       return Refused(context.get(), fmt::format("option {}={}", key, value));
     }
   }
-  // The upper is thrown away with the container, so nothing has to be written back when it ends.
-  if (::fsconfig(context.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0) != 0)
+  // Nothing has to be written back of what is thrown away.
+  if (upper == Upper::kThrownAway && ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0) != 0)
     return Refused(context.get(), "option volatile");
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return Refused(context.get(), "mount");
   UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
   if (!mount.valid()) return Refused(context.get(), "mount");
-  if (::move_mount(mount.get(), "", AT_FDCWD, "rootfs", MOVE_MOUNT_F_EMPTY_PATH) != 0)
+  if (::move_mount(mount.get(), "", AT_FDCWD, "bundle/rootfs", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ErrnoError(errno, "attach the overlay");
   return mount;
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -17,6 +16,8 @@
 #include "cached/base/bytes.h"
 #include "cached/base/fd.h"
 #include "cached/base/fs.h"
+#include "cli/runtime/programs.h"
+#include "cli/runtime/remove_tree.h"
 #include "cli/runtime/signals.h"
 
 namespace varve {
@@ -34,6 +35,18 @@ struct Command {
   std::vector<std::string> arguments;
   int standard_input;
   int report;  // written to on failure, closed by a successful exec
+  int go;      // read from before anything is done
+};
+
+struct Pipe {
+  UniqueFd reader;
+  UniqueFd writer;
+
+  static Result<Pipe> Open() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
+    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  }
 };
 
 [[noreturn]] void Report(int fd, const char* step) {
@@ -51,8 +64,9 @@ struct Command {
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) Report(command.report, "parent death signal");
-  pollfd reader{.fd = command.report, .events = 0, .revents = 0};
-  if (::poll(&reader, 1, 0) == 1) ::_exit(kExitVarveFailed);  // the parent died before the line above
+  // The parent looks at us first, in its own /proc, which the next mount covers. If it is gone, the pipe is at its end.
+  char go = 0;
+  if (::read(command.go, &go, 1) != 1) ::_exit(kExitVarveFailed);
 
   if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     Report(command.report, "mount /proc");
@@ -61,7 +75,7 @@ struct Command {
   Report(command.report, "execute runc");
 }
 
-Result<pid_t> Start(Command& command, const UniqueFd& failure_reader) {
+Result<pid_t> Start(Command& command, const UniqueFd& failure_reader, const UniqueFd& go_writer) {
   std::vector<char*> arguments;
   arguments.reserve(command.arguments.size() + 1);
   for (std::string& argument : command.arguments) arguments.push_back(argument.data());
@@ -74,12 +88,13 @@ Result<pid_t> Start(Command& command, const UniqueFd& failure_reader) {
   if (pid < 0) return ErrnoError(errno, "fork");
   if (pid == 0) {
     ::close(failure_reader.get());
+    ::close(go_writer.get());
     BecomeRunc(arguments.data(), environment.data(), command);
   }
   return pid;
 }
 
-Result<int> AwaitExit(pid_t pid) {
+Result<int> AwaitRunc(pid_t pid) {
   siginfo_t info{};
   {
     const SignalForwarding forwarding(pid);
@@ -91,38 +106,46 @@ Result<int> AwaitExit(pid_t pid) {
   return info.si_code == CLD_EXITED ? info.si_status : kExitSignalBase + info.si_status;
 }
 
-}  // namespace
-
-Result<std::string> FindRunc() {
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::string_view directory = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
-    std::string candidate = fmt::format("{}/runc", directory);
-    if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+// From the line that says why runc could not start a container; empty if there is none.
+std::string_view FailureIn(std::string_view log) {
+  for (const std::string_view line :
+       {"level=error msg=\"runc run failed: ", "level=error msg=\"runc create failed: "}) {
+    const std::size_t at = log.find(line);
+    if (at != std::string_view::npos) return log.substr(at);
   }
-  return Error(Code::kNotFound, "runc is not on PATH: install it (Debian: apt-get install runc)");
+  return {};
 }
 
-Result<int> RunBundle(const std::string& runc, const std::string& directory, const std::string& id,
-                      Stdin standard_input) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-  const UniqueFd reader(ends[0]);
-  UniqueFd writer(ends[1]);
+}  // namespace
+
+Result<std::string> FindRunc() { return FindProgram("runc", "runc"); }
+
+Result<int> RunBundle(const std::string& runc, const Bundle& bundle, const std::function<Status(pid_t)>& started) {
+  const std::string& directory = bundle.directory;
+  VARVE_RETURN_IF_ERROR(RemoveTree(directory + "/runc.log"));
+  VARVE_ASSIGN_OR_RETURN(Pipe failures, Pipe::Open());
+  VARVE_ASSIGN_OR_RETURN(Pipe go, Pipe::Open());
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!nothing.valid()) return ErrnoError(errno, "/dev/null");
 
+  const bool passed = bundle.standard_input == Stdin::kPassed || bundle.terminal == Terminal::kAllocated;
   const std::string log = directory + "/runc.log";
-  Command command{.arguments = {runc, "--root", directory + "/runc", "--log", log, "run", "--bundle", directory, id},
-                  .standard_input = standard_input == Stdin::kPassed ? STDIN_FILENO : nothing.get(),
-                  .report = writer.get()};
-  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Start(command, reader));
-  writer.Reset();
-  VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitExit(pid));
+  Command command{
+      .arguments = {runc, "--root", directory + "/runc", "--log", log, "run", "--bundle", directory, bundle.id},
+      .standard_input = passed ? STDIN_FILENO : nothing.get(),
+      .report = failures.writer.get(),
+      .go = go.reader.get()};
+  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Start(command, failures.reader, go.writer));
+  failures.writer.Reset();
+  const Status known = started(pid);
+  if (!known.ok() || ::write(go.writer.get(), "", 1) != 1) {
+    go.writer.Reset();  // and it ends
+    AwaitRunc(pid).IgnoreError("the first error says why");
+    return known.ok() ? Error(Code::kInternal, "runc does not start") : known.error();
+  }
+  VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitRunc(pid));
   ChildFailure failure{};
-  if (::read(reader.get(), &failure, sizeof(failure)) == sizeof(failure))
+  if (::read(failures.reader.get(), &failure, sizeof(failure)) == sizeof(failure))
     return ErrnoError(failure.error_number, failure.step);
   if (exit_code == 0) return 0;
 
@@ -131,15 +154,35 @@ Result<int> RunBundle(const std::string& runc, const std::string& directory, con
 }
 
 std::optional<int> StartFailure(std::string_view log) {
-  const std::size_t failure = log.find("level=error msg=\"runc run failed: ");
-  if (failure == std::string_view::npos) return std::nullopt;
-  const std::string_view message = log.substr(failure);
+  const std::string_view message = FailureIn(log);
+  if (message.empty()) return std::nullopt;
   if (message.find("exec: \\\"") == std::string_view::npos) return kExitVarveFailed;
   const std::string_view why = message.substr(message.rfind("\\\": "));  // behind the command, which may say anything
   const auto says = [&](std::string_view text) { return why.find(text) != std::string_view::npos; };
   if (says("executable file not found") || says("no such file or directory")) return kExitCommandNotFound;
   if (says("permission denied") || says("is a directory")) return kExitCannotExecute;
   return kExitVarveFailed;
+}
+
+Error StartError(const std::string& said) {
+  const int exit_code = StartFailure(said).value_or(kExitVarveFailed);
+  const Code code = exit_code == kExitCommandNotFound ? Code::kNotFound
+                    : exit_code == kExitCannotExecute ? Code::kPermissionDenied
+                                                      : Code::kFailedPrecondition;
+  std::string_view message = FailureIn(said);
+  if (message.empty()) return Error(code, said);
+  message.remove_prefix(message.find("failed: ") + std::string_view("failed: ").size());
+  std::string text;
+  for (std::size_t i = 0; i < message.size() && message[i] != '"'; ++i) {
+    if (message[i] == '\\' && i + 1 < message.size()) ++i;
+    text += message[i];
+  }
+  return Error(code, text);
+}
+
+int StartExitCode(const Error& error) {
+  if (error.code() == Code::kNotFound) return kExitCommandNotFound;
+  return error.code() == Code::kPermissionDenied ? kExitCannotExecute : kExitVarveFailed;
 }
 
 }  // namespace varve

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cached/base/result.h"
-#include "cli/runtime/container.h"
 #include "cli/runtime/mounts.h"
+#include "cli/runtime/options.h"
 #include "cli/runtime/user.h"
 
 namespace varve {
@@ -23,6 +23,7 @@ struct ContainerSpec {
   std::vector<std::pair<std::string, std::string>> labels;
   RootAccess root_access = RootAccess::kReadWrite;
   Network network = Network::kHost;
+  Terminal terminal = Terminal::kNone;
 };
 
 // config.json (OCI runtime-spec 1.0.2), with docker's defaults (moby daemon/pkg/oci/defaults.go) but for: no time

@@ -19,7 +19,7 @@ Json ProcessOf(const ContainerSpec& spec) {
     capabilities["permitted"] = spec.capabilities;
     capabilities["effective"] = spec.capabilities;
   }
-  return {{"terminal", false},
+  return {{"terminal", spec.terminal == Terminal::kAllocated},
           {"args", spec.args},
           {"env", spec.env},
           {"cwd", spec.cwd},

@@ -13,14 +13,13 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/runtime/state.h"
+#include "cli/runtime/life.h"
 #include "tests/cli/runtime_sandbox.h"
 
 namespace varve {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 std::string Contents(const std::string& path) {
@@ -194,14 +193,25 @@ TEST_F(RuntimeContainerTest, SignalsReachTheContainer) {
 }
 
 TEST_F(RuntimeContainerTest, StoppingKillsWhatDoesNotEndByItself) {
-  StartedRun run = sandbox().Start(ShellOptions("trap '' TERM; echo ready; sleep 1000"));
+  RunOptions options = ShellOptions("trap '' TERM; echo ready; sleep 1000");
+  options.stop_timeout_seconds = 0;
+  StartedRun run = sandbox().Start(options);
   ASSERT_EQ(run.ReadLine(), "ready");
-  const Status stopped = StopRunning(sandbox().state_root(), std::chrono::milliseconds(0));
+  const Status stopped = StopAll(sandbox().room());
   EXPECT_TRUE(stopped.ok()) << stopped.error().message();
   EXPECT_EQ(run.Await(), 128 + SIGKILL);
 }
 
-TEST_F(RuntimeContainerTest, TheNameOfARunningContainerIsTaken) {
+TEST_F(RuntimeContainerTest, ItsStopSignalAsksItToEnd) {
+  RunOptions options = ShellOptions("trap 'exit 7' USR1; sleep 1000 & echo ready; wait");
+  options.stop_signal = "USR1";
+  StartedRun run = sandbox().Start(options);
+  ASSERT_EQ(run.ReadLine(), "ready");
+  EXPECT_TRUE(StopAll(sandbox().room()).ok());
+  EXPECT_EQ(run.Await(), 7);
+}
+
+TEST_F(RuntimeContainerTest, TheNameOfAContainerIsTaken) {
   RunOptions options = ShellOptions("trap 'exit 0' TERM; sleep 1000 & echo ready; wait");
   options.name = "web";
   StartedRun run = sandbox().Start(options);
@@ -209,8 +219,27 @@ TEST_F(RuntimeContainerTest, TheNameOfARunningContainerIsTaken) {
   const Ran refused = sandbox().Run(options);
   EXPECT_EQ(refused.exit_code, 125);
   EXPECT_THAT(refused.errors, HasSubstr("already in use"));
-  EXPECT_TRUE(StopRunning(sandbox().state_root(), std::chrono::seconds(10)).ok());
+  EXPECT_TRUE(StopAll(sandbox().room()).ok());
   EXPECT_EQ(run.Await(), 0);
+}
+
+TEST_F(RuntimeContainerTest, WhileItRunsItIsListedAndSignalsReachItsFirstProcess) {
+  StartedRun run = sandbox().Start(ShellOptions("trap 'exit 40' USR1; sleep 1000 & echo ready; wait"));
+  ASSERT_EQ(run.ReadLine(), "ready");
+  const std::vector<Container> containers = *sandbox().room().List();
+  ASSERT_EQ(containers.size(), 1u);
+  EXPECT_EQ(containers[0].state.status, ContainerStatus::kRunning);
+  EXPECT_TRUE(SignalContainer(containers[0], SIGUSR1).ok());
+  EXPECT_EQ(run.Await(), 40);
+}
+
+TEST_F(RuntimeContainerTest, WhatRunsIsNotRemoved) {
+  StartedRun run = sandbox().Start(ShellOptions("echo ready; exec sleep 1000"));
+  ASSERT_EQ(run.ReadLine(), "ready");
+  const std::string id = sandbox().room().List()->front().record.id;
+  EXPECT_THAT(RemoveContainer(sandbox().room(), id, Running::kRefused).error().message(), HasSubstr("it is running"));
+  EXPECT_TRUE(RemoveContainer(sandbox().room(), id, Running::kKilled).ok());
+  EXPECT_EQ(run.Await(), 128 + SIGKILL);
 }
 
 TEST_F(RuntimeContainerTest, KillingTheRunLeavesNoProcessNoMountAndOnlyWhatTheNextOneSweeps) {
@@ -234,7 +263,7 @@ TEST_F(RuntimeContainerTest, KillingTheRunLeavesNoProcessNoMountAndOnlyWhatTheNe
   EXPECT_EQ(::read(alive.get(), &byte, 1), 0) << "somebody in the container still has the fifo open";
   EXPECT_THAT(Contents("/proc/self/mountinfo"), Not(HasSubstr(sandbox().state_root())));
   EXPECT_EQ(sandbox().ContainerDirectories(), 1u);
-  EXPECT_THAT(*ListRunning(sandbox().state_root()), IsEmpty());
+  EXPECT_EQ(sandbox().room().List()->front().state.status, ContainerStatus::kExited);
   EXPECT_EQ(sandbox().Shell("true").exit_code, 0);
 }
 

@@ -31,5 +31,24 @@ TEST(RuntimeRuncTest, AContainerThatStartedKeepsItsExitCode) {
   EXPECT_EQ(StartFailure("time=\"x\" level=warning msg=\"exec: permission denied\"\n"), std::nullopt);
 }
 
+TEST(RuntimeRuncTest, WhatRuncSaidIsUnwrappedAndKeepsItsExitCode) {
+  const Error error = StartError(Exec("stat /x: no such file or directory"));
+  EXPECT_EQ(error.message(),
+            "unable to start container process: exec: \"/permission denied/x\": stat /x: no such file or directory");
+  EXPECT_EQ(StartExitCode(error), 127);
+  EXPECT_EQ(StartExitCode(StartError(Exec("permission denied"))), 126);
+  EXPECT_EQ(StartExitCode(StartError("something else")), 125);
+  EXPECT_EQ(StartError("something else").message(), "something else");
+}
+
+TEST(RuntimeRuncTest, CreateFailsLikeRun) {
+  for (const char* what : {"runc create failed: "}) {
+    EXPECT_EQ(
+        StartFailure("level=error msg=\"" + std::string(what) +
+                     "unable to start container process: exec: \\\"x\\\": executable file not found in $PATH\"\n"),
+        127);
+  }
+}
+
 }  // namespace
 }  // namespace varve

@@ -85,6 +85,13 @@ RunImage Sandbox::Image() const {
   return image;
 }
 
+Result<int> Sandbox::RunToTheEnd(RunOptions options) const {
+  options.at_end = AtEnd::kRemoved;
+  RunImage image = Image();
+  VARVE_ASSIGN_OR_RETURN(LockedContainer container, CreateContainer(room(), options, image));
+  return RunInForeground(room(), std::move(container), std::move(image.root));
+}
+
 StartedRun Sandbox::Start(const RunOptions& options, int standard_input) const {
   std::array<int, 2> output{};
   VARVE_CHECK(::pipe2(output.data(), O_CLOEXEC) == 0);
@@ -97,7 +104,7 @@ StartedRun Sandbox::Start(const RunOptions& options, int standard_input) const {
     ::dup2(errors.get(), STDERR_FILENO);
     ::close(output[0]);
     ::close(output[1]);
-    const Result<int> exit_code = RunContainer(options, Image(), state_root());
+    const Result<int> exit_code = RunToTheEnd(options);
     if (!exit_code.ok()) ::dprintf(STDERR_FILENO, "varve: %s\n", exit_code.error().message().c_str());
     ::_exit(exit_code.ok() ? *exit_code : 125);
   }
@@ -115,9 +122,11 @@ Ran Sandbox::Run(const RunOptions& options, int standard_input) const {
 Ran Sandbox::Shell(const std::string& script) const { return Run(ShellOptions(script)); }
 
 std::size_t Sandbox::ContainerDirectories() const {
+  constexpr std::size_t kIdDigits = 64;
   std::size_t count = 0;
   if (!std::filesystem::exists(state_root())) return 0;  // nothing has got so far as to make it
-  for (const auto& entry : std::filesystem::directory_iterator(state_root())) count += entry.is_directory() ? 1 : 0;
+  for (const auto& entry : std::filesystem::directory_iterator(state_root()))
+    count += entry.path().filename().string().size() == kIdDigits ? 1 : 0;
   return count;
 }
 

@@ -60,6 +60,7 @@ class Sandbox {
   Ran Run(const RunOptions& options, int standard_input = STDIN_FILENO) const;
   Ran Shell(const std::string& script) const;
 
+  ContainerRoom room() const { return ContainerRoom(state_root()); }
   std::string state_root() const { return directory_ / "containers"; }
   std::string image_root() const { return directory_ / "image"; }
   std::string path(std::string_view name) const { return directory_ / name; }
@@ -67,6 +68,7 @@ class Sandbox {
 
  private:
   RunImage Image() const;
+  Result<int> RunToTheEnd(RunOptions options) const;  // and nothing stays
 
   TempDir directory_;
 };

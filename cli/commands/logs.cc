@@ -1,0 +1,88 @@
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <map>
+
+#include "cli/cli.h"
+#include "cli/runtime/container_log.h"
+#include "cli/runtime/time_text.h"
+
+namespace varve {
+namespace {
+
+struct LogsOptions {
+  std::string container;
+  bool follow = false;
+  bool timestamps = false;
+  std::string tail = "all";
+  std::string since;
+};
+
+// docker's: a time, seconds since the epoch, or a duration back from now such as 1h30m.
+Result<std::chrono::system_clock::time_point> SinceOf(const std::string& text) {
+  const auto now = std::chrono::system_clock::now();
+  const std::map<char, std::chrono::seconds> units = {
+      {'h', std::chrono::hours(1)}, {'m', std::chrono::minutes(1)}, {'s', std::chrono::seconds(1)}};
+  std::chrono::seconds back{0};
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  while (at != end) {
+    std::int64_t count = 0;
+    const auto [unit, error] = std::from_chars(at, end, count);
+    if (error != std::errc()) return ParseTime(text);
+    if (unit == end && at == text.data()) return std::chrono::system_clock::from_time_t(count);
+    const auto known = unit == end ? units.end() : units.find(*unit);
+    if (known == units.end() || count < 0 || count > 1'000'000'000) return ParseTime(text);
+    back += count * known->second;
+    at = unit + 1;
+  }
+  return now - back;
+}
+
+Status WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoError(errno, "output");
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return Ok();
+}
+
+Result<int> RunLogs(Session& session, const LogsOptions& options) {
+  const ContainerRoom room(session.paths().containers());
+  VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.container));
+  LogOptions log{.follow = options.follow ? Follow::kUntilItEnds : Follow::kNo,
+                 .times = options.timestamps ? Times::kShown : Times::kHidden,
+                 .tail_lines = std::nullopt,
+                 .since = std::nullopt};
+  if (options.tail != "all") {
+    std::size_t lines = 0;
+    const char* const end = options.tail.data() + options.tail.size();
+    const auto [rest, error] = std::from_chars(options.tail.data(), end, lines);
+    if (error != std::errc() || rest != end)
+      return Error(Code::kInvalidArgument, fmt::format("--tail {}: a number of lines, or all", options.tail));
+    log.tail_lines = lines;
+  }
+  if (!options.since.empty()) {
+    VARVE_ASSIGN_OR_RETURN(log.since, SinceOf(options.since));
+  }
+  VARVE_RETURN_IF_ERROR(ReadContainerLog(room, container.record.id, log, WriteAll));
+  return 0;
+}
+
+}  // namespace
+
+void AddLogs(Cli& cli) {
+  auto options = std::make_shared<LogsOptions>();
+  CLI::App* command = cli.app.add_subcommand("logs", "Show what a detached container has said");
+  command->add_option("CONTAINER", options->container, "name, id or beginning of an id")->required();
+  command->add_flag("-f,--follow", options->follow, "go on until it ends");
+  command->add_flag("-t,--timestamps", options->timestamps, "show when each line was said");
+  command->add_option("-n,--tail", options->tail, "the last N lines alone, or all");
+  command->add_option("--since", options->since, "a time, or a duration such as 10m, to show what was said since");
+  SetAction(cli, command, options, RunLogs);
+}
+
+}  // namespace varve

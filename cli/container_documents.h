@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "cached/base/bytes.h"
+#include "cached/base/result.h"
+#include "cli/runtime/room.h"
+
+namespace varve {
+
+// As docker says it in ps: "Up 5 minutes", "Exited (0) About an hour ago", …
+std::string StatusText(const ContainerState& state);
+// The command in quotes, and the beginning of it as ps shows it.
+std::string CommandText(const ContainerRecord& record);
+std::string ShortCommandText(const ContainerRecord& record);
+
+// A line of `ps --format json`.
+std::string ContainerRowJson(const Container& container);
+// docker's `container inspect`, one object. Of a container that runs, `pid` is its first process; else 0.
+Result<std::string> InspectContainerJson(const ContainerRoom& room, const Container& container, pid_t pid);
+
+}  // namespace varve

@@ -1,0 +1,178 @@
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cached/base/fs.h"
+#include "cli/container_documents.h"
+#include "cli/print.h"
+
+namespace varve {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kShortCommandCharacters = 20;
+constexpr const char* kNoTime = "0001-01-01T00:00:00Z";  // Go's zero, which docker prints
+
+std::string TimeOr(const std::string& time) { return time.empty() ? kNoTime : time; }
+
+std::string ShellText(const ContainerRecord& record) { return fmt::format("{}", fmt::join(record.command, " ")); }
+
+Json StateOf(const ContainerState& state, pid_t pid) {
+  return {{"Status", StatusName(state.status)},
+          {"Running", state.status == ContainerStatus::kRunning},
+          {"Paused", false},
+          {"Restarting", state.status == ContainerStatus::kRestarting},
+          {"OOMKilled", state.out_of_memory},
+          {"Dead", false},
+          {"Pid", pid},
+          {"ExitCode", state.exit_code},
+          {"Error", state.error},
+          {"StartedAt", TimeOr(state.started)},
+          {"FinishedAt", TimeOr(state.finished)}};
+}
+
+Json LabelsOf(const RunOptions& options) {
+  Json labels = Json::object();
+  for (const std::string& label : options.labels) {
+    const std::size_t equals = std::min(label.find('='), label.size());
+    labels[label.substr(0, equals)] = label.substr(std::min(equals + 1, label.size()));
+  }
+  return labels;
+}
+
+Json HostConfigOf(const RunOptions& options) {
+  const RestartPolicy& restart = options.restart;
+  return {{"Binds", options.volumes},
+          {"NetworkMode", options.network == Network::kHost ? "host" : "none"},
+          {"RestartPolicy",
+           {{"Name", restart.on_failure ? "on-failure" : "no"}, {"MaximumRetryCount", restart.most_times.value_or(0)}}},
+          {"AutoRemove", options.at_end == AtEnd::kRemoved},
+          {"CapAdd", options.cap_add},
+          {"CapDrop", options.cap_drop},
+          {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
+}
+
+// What was resolved when the container was created stands in its bundle.
+Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
+  const RunOptions& options = record.options;
+  const Json process = bundle.value("process", Json::object());
+  Json config = {{"Hostname", bundle.value("hostname", "")},
+                 {"User", options.user},
+                 {"Tty", options.terminal == Terminal::kAllocated},
+                 {"OpenStdin", options.standard_input == Stdin::kPassed},
+                 {"Env", process.value("env", Json::array())},
+                 {"Cmd", options.args},
+                 {"Image", record.image},
+                 {"WorkingDir", process.value("cwd", "/")},
+                 {"Entrypoint", nullptr},
+                 {"Labels", LabelsOf(options)},
+                 {"StopSignal", record.stop_signal}};
+  if (options.entrypoint) config["Entrypoint"] = Json::array({*options.entrypoint});
+  if (options.stop_timeout_seconds) config["StopTimeout"] = *options.stop_timeout_seconds;
+  return config;
+}
+
+Json MountsOf(const Json& bundle) {
+  Json mounts = Json::array();
+  for (const Json& mount : bundle.value("mounts", Json::array())) {
+    const std::string destination = mount.value("destination", "");
+    const bool ours =
+        destination == "/etc/hosts" || destination == "/etc/hostname" || destination == "/etc/resolv.conf";
+    if (mount.value("type", "") != "bind" || ours) continue;
+    const Json options = mount.value("options", Json::array());
+    const bool writable = std::ranges::find(options, Json("ro")) == options.end();
+    mounts.push_back({{"Type", "bind"},
+                      {"Source", mount.value("source", "")},
+                      {"Destination", destination},
+                      {"Mode", ""},
+                      {"RW", writable},
+                      {"Propagation", "rprivate"}});
+  }
+  return mounts;
+}
+
+std::string Text(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string StatusText(const ContainerState& state) {
+  switch (state.status) {
+    case ContainerStatus::kCreated:
+      return "Created";
+    case ContainerStatus::kRunning:
+      return "Up " + SinceText(state.started);
+    case ContainerStatus::kRestarting:
+      return fmt::format("Restarting ({}) {}", state.exit_code, AgoOf(state.finished));
+    case ContainerStatus::kExited:
+      return fmt::format("Exited ({}) {}", state.exit_code, AgoOf(state.finished));
+  }
+  return "";
+}
+
+std::string CommandText(const ContainerRecord& record) { return fmt::format("\"{}\"", ShellText(record)); }
+
+std::string ShortCommandText(const ContainerRecord& record) {
+  std::string text = ShellText(record);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  if (text.size() <= kShortCommandCharacters) return fmt::format("\"{}\"", text);
+  std::size_t end = kShortCommandCharacters - 1;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not in the middle of a character
+  return fmt::format("\"{}…\"", text.substr(0, end));
+}
+
+std::string ContainerRowJson(const Container& container) {
+  const ContainerRecord& record = container.record;
+  const Json json = {{"Command", CommandText(record)},
+                     {"CreatedAt", record.created},
+                     {"ID", ShortId(record.id)},
+                     {"Image", record.image},
+                     {"Labels", fmt::format("{}", fmt::join(record.options.labels, ","))},
+                     {"Names", record.name},
+                     {"Networks", record.options.network == Network::kHost ? "host" : "none"},
+                     {"Ports", ""},
+                     {"RunningFor", AgoOf(record.created)},
+                     {"State", StatusName(container.state.status)},
+                     {"Status", StatusText(container.state)}};
+  return Text(json, -1);
+}
+
+Result<std::string> InspectContainerJson(const ContainerRoom& room, const Container& container, pid_t pid) {
+  constexpr int kIndent = 4;
+  const ContainerRecord& record = container.record;
+  const std::string path = room.BundleOf(record.id) + "/config.json";
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeFile(Fs::Real(), path, kRecordBytesMax));
+  try {
+    const Json bundle = Json::parse(AsText(bytes));
+    const Json json = {
+        {"Id", record.id},
+        {"Created", record.created},
+        {"Path", record.command.empty() ? "" : record.command.front()},
+        {"Args",
+         std::vector<std::string>(record.command.begin() + (record.command.empty() ? 0 : 1), record.command.end())},
+        {"State", StateOf(container.state, pid)},
+        {"Image", record.image_id},
+        {"ResolvConfPath", room.BundleOf(record.id) + "/resolv.conf"},
+        {"HostnamePath", room.BundleOf(record.id) + "/hostname"},
+        {"HostsPath", room.BundleOf(record.id) + "/hosts"},
+        {"LogPath", room.LogOf(record.id)},
+        {"Name", "/" + record.name},
+        {"RestartCount", container.state.restarts},
+        {"Driver", "varve"},
+        {"Platform", "linux"},
+        {"HostConfig", HostConfigOf(record.options)},
+        {"GraphDriver",
+         {{"Name", "varve"},
+          {"Data", {{"ChainID", "sha256:" + record.chain_id}, {"UpperDir", room.DirectoryOf(record.id) + "/upper"}}}}},
+        {"Mounts", MountsOf(bundle)},
+        {"Config", ConfigOf(record, bundle)}};
+    return Text(json, kIndent);
+  } catch (const Json::exception& exception) {
+    return Error(Code::kDataLoss, fmt::format("{}: damaged: {}", path, exception.what()));
+  }
+}
+
+}  // namespace varve

@@ -1,0 +1,52 @@
+#include "cli/containers.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/cli.h"
+#include "cli/runtime/container.h"
+
+namespace varve {
+
+int ForEach(const std::vector<std::string>& names, const std::function<Status(const std::string&)>& act) {
+  int exit_code = 0;
+  for (const std::string& name : names) {
+    const Status done = act(name);
+    if (done.ok()) continue;
+    fmt::print(stderr, "Error: {}\n", done.error().message());
+    exit_code = kFailure;
+  }
+  return exit_code;
+}
+
+Status CheckTerminal() {
+  if (::isatty(STDIN_FILENO) != 0) return Ok();
+  return Error(Code::kFailedPrecondition, "the input device is not a TTY");
+}
+
+Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record) {
+  VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(record.chain_id));
+  VARVE_RETURN_IF_ERROR(session.Daemon());  // the driver waits for it, but does not start it
+  Result<UniqueFd> root = session.ImageRoot(ChainId{chain});
+  if (root.ok() || root.error().code() != Code::kNotFound) return root;
+  return Error(Code::kNotFound,
+               fmt::format("container {}: its image {} ({}) is not in the store any more; pull it again", record.name,
+                           record.image, record.image_id));
+}
+
+Status StartHeld(const Session& session, LockedContainer& container, UniqueFd root) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return ErrnoError(error.value(), "/proc/self/exe");
+  const ContainerRoom room(session.paths().containers());
+  return StartDetached(room, container, std::move(root), {self.string(), "container-ended"});
+}
+
+Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, UniqueFd root) {
+  if (container->record.options.terminal == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(CheckTerminal());
+  return RunInForeground(room, std::move(container), std::move(root));
+}
+
+}  // namespace varve

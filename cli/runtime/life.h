@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cached/base/fd.h"
+#include "cached/base/result.h"
+#include "cli/runtime/room.h"
+
+// What is done to containers that exist. All may be called for any container at any time, by any number of processes.
+
+namespace varve {
+
+inline constexpr std::chrono::seconds kStopTimeout{10};
+
+// Watches a container until it ends. While one lives, a container with AtEnd::kRemoved is not removed (for two seconds
+// at most), so that its end can be seen.
+class EndWatch {
+ public:
+  enum class WakeOn { kEnd, kOutputOrEnd };
+  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+  // kNotFound.
+  static Result<EndWatch> Open(const ContainerRoom& room, const std::string& id, WakeOn wake_on);
+
+  // The container as it is.
+  Result<Container> Look() const { return room_.Load(id_); }
+  // Returns when something has happened since Open or the last call, or at the deadline.
+  Status AwaitChange(const Container& seen, Deadline deadline);
+  // The container once it does not live any more; as it is at the deadline.
+  Result<Container> AwaitEnd(Deadline deadline);
+
+ private:
+  EndWatch(const ContainerRoom& room, std::string id, UniqueFd hold, UniqueFd events);
+
+  ContainerRoom room_;
+  std::string id_;
+  UniqueFd hold_;
+  UniqueFd events_;
+};
+
+// To its first process. kFailedPrecondition, in docker's words, if it does not run.
+Status SignalContainer(const Container& container, int signal);
+
+// A pidfd of its first process. kFailedPrecondition if it does not run.
+Result<UniqueFd> OpenFirstProcess(const Container& container);
+Result<ProcessId> FirstProcessOf(const Container& container);
+
+// Sends its stop signal, and SIGKILL to what lives on after `timeout` (without: the container's own), until its end is
+// recorded. OK for one that does not run. `wish` is not kNone: what is to become of it then.
+Status StopContainer(const ContainerRoom& room, const std::string& id, std::optional<std::chrono::seconds> timeout,
+                     Wish wish);
+// SIGKILL, until its end is recorded.
+Status KillContainer(const ContainerRoom& room, const std::string& id);
+// All that live, at once.
+Status StopAll(const ContainerRoom& room);
+
+enum class Running { kRefused, kKilled };
+Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running);
+
+// Records the end of a container, and removes it if that is what its options or nobody's wish say.
+Status FinishEnd(LockedContainer& container, int exit_code);
+
+// What conmon's exit command has to do, in the mount namespace that conmon held: records how the container ended, and
+// starts it again by `start_again` if its restart policy says so. Nothing happens if conmon, our parent, does not hold
+// it (any more).
+Status RecordEnd(const ContainerRoom& room, const std::string& id,
+                 const std::function<Status(LockedContainer&)>& start_again);
+
+}  // namespace varve

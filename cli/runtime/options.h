@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace varve {
+
+enum class Network {
+  kHost,  // the caller's own
+  kNone,  // loopback only
+};
+enum class RootAccess { kReadWrite, kReadOnly };
+enum class Stdin {
+  kEmpty,   // /dev/null
+  kPassed,  // ours
+};
+enum class Terminal { kNone, kAllocated };
+enum class AtEnd { kKept, kRemoved };  // what becomes of a container that has ended
+
+// Whether a container that has ended by itself is started again: after a failure only, `most_times` or without end.
+struct RestartPolicy {
+  bool on_failure = false;
+  std::optional<std::uint32_t> most_times;
+};
+
+// What `varve run` was asked for; texts as they were given, with docker's syntax. Empty: not given.
+struct RunOptions {
+  std::string name;
+  std::string hostname;
+  std::string user;     // user.h
+  std::string workdir;  // arguments.h
+  std::optional<std::string> entrypoint;
+  std::vector<std::string> args;
+  std::vector<std::string> env;        // environment.h
+  std::vector<std::string> env_files;  // paths
+  std::vector<std::string> volumes;    // mounts.h
+  std::vector<std::string> tmpfs;      // mounts.h
+  std::vector<std::string> cap_add;    // capabilities.h
+  std::vector<std::string> cap_drop;
+  std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"
+  Network network = Network::kHost;
+  RootAccess root_access = RootAccess::kReadWrite;
+  Stdin standard_input = Stdin::kEmpty;
+  Terminal terminal = Terminal::kNone;
+  AtEnd at_end = AtEnd::kKept;
+  RestartPolicy restart;
+  std::string stop_signal;                            // signals.h
+  std::optional<std::uint32_t> stop_timeout_seconds;  // without: kStopTimeout
+};
+
+}  // namespace varve

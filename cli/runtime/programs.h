@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cached/base/result.h"
+
+namespace varve {
+
+// The path of `name`, from PATH. kFailedPrecondition says how to get it: it is in the Debian package `package`.
+Result<std::string> FindProgram(const std::string& name, const std::string& package);
+
+// A program to be started with the caller's PATH and VARVE_ROOT, `environment`, and nothing else of its environment:
+// runc acts on NOTIFY_SOCKET, LISTEN_FDS and GODEBUG. It starts in the namespaces and working directory of the calling
+// thread.
+struct Program {
+  std::vector<std::string> arguments;  // the first is its path
+  std::vector<std::string> environment = {};
+  // Ours and what they are there; of the standard ones those that are not named are /dev/null, all others are closed.
+  std::vector<std::pair<int, int>> descriptors = {};
+};
+Result<pid_t> Spawn(const Program& program);
+Result<int> AwaitExit(pid_t pid);  // 128 + the signal that ended it
+
+struct Said {
+  int exit_code;
+  std::string text;  // standard output and error, the first kSaidBytesMax of them
+};
+inline constexpr std::size_t kSaidBytesMax = 1 << 20;
+
+// Runs a program to its end, and until nobody can write to its output any more.
+Result<Said> RunProgram(const std::vector<std::string>& arguments);
+
+}  // namespace varve

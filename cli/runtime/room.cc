@@ -1,0 +1,293 @@
+#include "cli/runtime/room.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <thread>
+
+#include "cached/base/bytes.h"
+#include "cached/base/check.h"
+#include "cached/base/fs.h"
+#include "cached/base/log.h"
+#include "cli/runtime/cgroups.h"
+#include "cli/runtime/remove_tree.h"
+#include "cli/runtime/time_text.h"
+
+namespace varve {
+namespace {
+
+constexpr std::size_t kIdDigits = 64;
+constexpr std::size_t kShortIdDigits = 12;
+constexpr std::size_t kNameBytesMax = 255;
+constexpr int kExitUnseen = 255;
+constexpr std::uint64_t kExitFileBytesMax = 16;
+constexpr std::chrono::seconds kWatchersMax{2};
+constexpr std::chrono::milliseconds kWatchersPoll{5};
+
+bool IsId(std::string_view name) {
+  return name.size() == kIdDigits && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// docker's rule, so that a name is never mistaken for an option or a path.
+Status CheckName(std::string_view name) {
+  const auto plain = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto inner = [&](char c) { return plain(c) || c == '_' || c == '.' || c == '-'; };
+  if (name.size() >= 2 && name.size() <= kNameBytesMax && plain(name[0]) && std::ranges::all_of(name, inner))
+    return Ok();
+  return Error(Code::kInvalidArgument,
+               fmt::format("invalid container name ({}): only [a-zA-Z0-9][a-zA-Z0-9_.-]+ is allowed", name));
+}
+
+// Locks `path`, creating it unless `flags` are 0. kUnavailable if `operation` has LOCK_NB and somebody else has it.
+Result<UniqueFd> LockFile(const std::string& path, int operation, int flags = O_CREAT) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
+  if (!fd.valid()) return ErrnoError(errno, path);
+  while (::flock(fd.get(), operation) != 0) {
+    if (errno != EINTR) return ErrnoError(errno, path);
+  }
+  return fd;
+}
+
+bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+Error NoSuchContainer(const std::string& name) { return Error(Code::kNotFound, "No such container: " + name); }
+
+std::string RoomLock(const ContainerRoom& room) { return room.path() + "/lock"; }
+std::string NamesOf(const ContainerRoom& room) { return room.path() + "/names"; }
+std::string NameLink(const ContainerRoom& room, const std::string& name) { return NamesOf(room) + "/" + name; }
+
+// Empty if nobody has the name.
+std::string IdOfName(const ContainerRoom& room, const std::string& name) {
+  std::array<char, kIdDigits> id;
+  const ssize_t n = ::readlink(NameLink(room, name).c_str(), id.data(), id.size());
+  return n == static_cast<ssize_t>(id.size()) ? std::string(id.data(), id.size()) : std::string();
+}
+
+Status TakeName(const ContainerRoom& room, const std::string& name, const std::string& id) {
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd taking, LockFile(RoomLock(room), LOCK_EX));  // no sweep of names meanwhile
+  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(NamesOf(room)));
+  const std::string link = NameLink(room, name);
+  if (::symlink(id.c_str(), link.c_str()) == 0) return Ok();
+  if (errno != EEXIST) return ErrnoError(errno, link);
+  const std::string owner = IdOfName(room, name);
+  return Error(Code::kAlreadyExists,
+               fmt::format("the container name \"{}\" is already in use by container {}; remove or rename that first",
+                           name, owner.substr(0, kShortIdDigits)));
+}
+
+// The end that nobody recorded. conmon's exit file says how it was, if conmon lived to write it; when it was is known
+// only then.
+void TellUnseenEnd(const ContainerRoom& room, const ContainerRecord& record, ContainerState& state) {
+  state.status = ContainerStatus::kExited;
+  state.exit_code = kExitUnseen;
+  state.error = "its end was not seen: it or its keeper was killed, or the machine stopped";
+  state.finished = state.started;
+  const std::string path = room.BundleOf(record.id) + "/exits/" + record.id;
+  const Result<Bytes> code = ReadWholeFile(Fs::Real(), path, kExitFileBytesMax);
+  struct stat info{};
+  if (!code.ok() || code->empty() || ::stat(path.c_str(), &info) != 0) return;
+  state.exit_code = std::atoi(std::string(AsText(*code)).c_str());
+  state.error.clear();
+  state.finished = TimeText(std::chrono::system_clock::time_point(
+      std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::microseconds(info.st_mtim.tv_nsec / 1000)));
+}
+
+// A keeper that lives on has yet to record the end, and until then the container is what it was.
+bool HasEndedUnseen(const ContainerState& state) {
+  if (!state.live()) return false;
+  const Result<std::string> boot = BootId();
+  return boot.ok() && (*boot != state.boot || (!Lives(state.process) && !Lives(state.keeper_process)));
+}
+
+// state.json goes first, so that the container is no more; the lock last, so that nobody else starts removing.
+Status RemoveDirectory(const std::string& directory, const std::string& id) {
+  VARVE_RETURN_IF_ERROR(RemoveTree(directory + "/state.json"));
+  VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(directory));
+  for (const std::string& name : names) {
+    if (name != "lock") VARVE_RETURN_IF_ERROR(RemoveTree(fmt::format("{}/{}", directory, name)));
+  }
+  return RemoveTree(directory);
+}
+
+void AwaitWatchers(const std::string& directory) {
+  const auto until = std::chrono::steady_clock::now() + kWatchersMax;
+  while (!LockFile(directory + "/watch", LOCK_EX | LOCK_NB).ok()) {
+    if (std::chrono::steady_clock::now() > until) return;
+    std::this_thread::sleep_for(kWatchersPoll);
+  }
+}
+
+}  // namespace
+
+std::string NewContainerId() {
+  std::array<std::byte, kIdDigits / 2> random;
+  VARVE_CHECK(::getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
+  return ToHex(random);
+}
+
+Result<std::vector<std::string>> ContainerRoom::Ids() const {
+  if (!Exists(directory_)) return std::vector<std::string>();
+  VARVE_ASSIGN_OR_RETURN(std::vector<std::string> names, Fs::Real().List(directory_));
+  std::erase_if(names, [](const std::string& name) { return !IsId(name); });
+  return names;
+}
+
+Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
+                                              const std::function<Status(const std::string&)>& fill) const {
+  const std::string& id = record.id;
+  if (record.name.empty()) record.name = id.substr(0, kShortIdDigits);
+  VARVE_RETURN_IF_ERROR(CheckName(record.name));
+  VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(directory_));
+  const std::string directory = DirectoryOf(id);
+  UniqueFd lock;
+  {
+    VARVE_ASSIGN_OR_RETURN(const UniqueFd creating, LockFile(RoomLock(*this), LOCK_EX));
+    if (::mkdir(directory.c_str(), 0700) != 0) return ErrnoError(errno, directory);
+    VARVE_ASSIGN_OR_RETURN(lock, LockFile(directory + "/lock", LOCK_EX));
+  }
+  LockedContainer container(*this, std::move(lock), {record, {}});
+  const auto make = [&]() -> Status {
+    VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), directory + "/container.json", AsBytes(RecordJson(record))));
+    VARVE_RETURN_IF_ERROR(fill(directory));
+    VARVE_RETURN_IF_ERROR(TakeName(*this, record.name, id));
+    return container.SaveState();
+  };
+  const Status made = make();
+  if (made.ok()) return container;
+  container.Remove().IgnoreError("the first error says why, and a sweep removes it");
+  return made.error();
+}
+
+Result<Container> ContainerRoom::Load(const std::string& id) const {
+  const std::string directory = DirectoryOf(id);
+  const auto read = [&](const char* name) { return ReadWholeFile(Fs::Real(), directory + name, kRecordBytesMax); };
+  const Result<Bytes> state = read("/state.json");
+  const Result<Bytes> record = read("/container.json");
+  for (const Result<Bytes>* file : {&state, &record}) {
+    if (!file->ok()) return file->error().code() == Code::kNotFound ? NoSuchContainer(id) : file->error();
+  }
+  Container container;
+  VARVE_ASSIGN_OR_RETURN(container.record, ParseRecord(*record).In(directory + "/container.json"));
+  VARVE_ASSIGN_OR_RETURN(container.state, ParseState(*state).In(directory + "/state.json"));
+  if (HasEndedUnseen(container.state)) TellUnseenEnd(*this, container.record, container.state);
+  return container;
+}
+
+Result<std::vector<Container>> ContainerRoom::List() const {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
+  std::vector<Container> containers;
+  for (const std::string& id : ids) {
+    Result<Container> container = Load(id);
+    if (container.ok()) {
+      containers.push_back(std::move(*container));
+    } else if (container.error().code() != Code::kNotFound) {
+      LogWarning("{}", container.error().message());
+    }
+  }
+  std::ranges::sort(containers, {}, [](const Container& container) { return container.record.created; });
+  return containers;
+}
+
+Result<Container> ContainerRoom::Find(const std::string& name) const {
+  if (const std::string id = CheckName(name).ok() ? IdOfName(*this, name) : ""; !id.empty()) {
+    Result<Container> container = Load(id);
+    if (container.ok() || container.error().code() != Code::kNotFound) return container;
+  }
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
+  std::vector<Container> matches;
+  for (const std::string& id : ids) {
+    if (name.empty() || !id.starts_with(name)) continue;
+    Result<Container> container = Load(id);
+    if (container.ok()) {
+      matches.push_back(std::move(*container));
+    } else if (container.error().code() != Code::kNotFound) {
+      return container;
+    }
+  }
+  if (matches.empty()) return NoSuchContainer(name);
+  if (matches.size() > 1) {
+    return Error(Code::kInvalidArgument,
+                 fmt::format("{} is the beginning of the ids of {} containers: give more of it", name, matches.size()));
+  }
+  return std::move(matches.front());
+}
+
+Result<LockedContainer> ContainerRoom::Lock(const std::string& id) const {
+  Result<UniqueFd> lock = LockFile(DirectoryOf(id) + "/lock", LOCK_EX, 0);
+  if (!lock.ok()) return lock.error().code() == Code::kNotFound ? NoSuchContainer(id) : lock.error();
+  VARVE_ASSIGN_OR_RETURN(Container container, Load(id));  // it may have been removed while we waited
+  return LockedContainer(*this, std::move(*lock), std::move(container));
+}
+
+// Needs the lock of the container: whether it is to be swept.
+bool ContainerRoom::IsLeftover(const std::string& id) const {
+  const Result<Container> container = Load(id);
+  if (!container.ok()) return container.error().code() == Code::kNotFound;  // else damaged: not ours to throw away
+  return container->record.options.at_end == AtEnd::kRemoved && container->state.status == ContainerStatus::kExited;
+}
+
+Status ContainerRoom::Sweep() const {
+  if (!Exists(directory_)) return Ok();
+  std::vector<std::pair<std::string, UniqueFd>> leftovers;
+  {
+    VARVE_ASSIGN_OR_RETURN(const UniqueFd listing, LockFile(RoomLock(*this), LOCK_EX));
+    VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
+    for (const std::string& id : ids) {
+      Result<UniqueFd> lock = LockFile(DirectoryOf(id) + "/lock", LOCK_EX | LOCK_NB);
+      if (lock.ok() && IsLeftover(id)) leftovers.emplace_back(id, std::move(*lock));
+    }
+  }
+  for (const auto& [id, lock] : leftovers) {
+    const Status removed = RemoveDirectory(DirectoryOf(id), id);
+    if (removed.ok() || removed.error().code() == Code::kFailedPrecondition) continue;  // that one is still dying
+    LogWarning("container {} is not swept: {}", id.substr(0, kShortIdDigits), removed.error().message());
+  }
+  return SweepNames();
+}
+
+// Names are taken by containers that exist, or are about to with their locks held.
+Status ContainerRoom::SweepNames() const {
+  if (!Exists(NamesOf(*this))) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd sweeping, LockFile(RoomLock(*this), LOCK_EX));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(NamesOf(*this)));
+  for (const std::string& name : names) {
+    if (!Exists(DirectoryOf(IdOfName(*this, name)))) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(*this, name)));
+  }
+  return Ok();
+}
+
+LockedContainer::LockedContainer(const ContainerRoom& room, UniqueFd lock, Container container)
+    : room_(room), lock_(std::move(lock)), container_(std::move(container)) {}
+
+Status LockedContainer::SaveState() {
+  const std::string path = room_.DirectoryOf(container_.record.id) + "/state.json";
+  return WriteFileAtomically(Fs::Real(), path, AsBytes(StateJson(container_.state)));
+}
+
+Status LockedContainer::Rename(const std::string& name) {
+  VARVE_RETURN_IF_ERROR(CheckName(name));
+  VARVE_RETURN_IF_ERROR(TakeName(room_, name, container_.record.id));
+  const std::string before = std::exchange(container_.record.name, name);
+  const std::string path = room_.DirectoryOf(container_.record.id) + "/container.json";
+  Status saved = WriteFileAtomically(Fs::Real(), path, AsBytes(RecordJson(container_.record)));
+  const Status freed = RemoveTree(NameLink(room_, saved.ok() ? before : name));
+  return saved.ok() ? freed : saved;
+}
+
+Status LockedContainer::Remove() {
+  const std::string directory = room_.DirectoryOf(container_.record.id);
+  AwaitWatchers(directory);
+  const std::string& name = container_.record.name;
+  if (IdOfName(room_, name) == container_.record.id) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(room_, name)));
+  return RemoveDirectory(directory, container_.record.id);
+}
+
+}  // namespace varve

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cached/base/fd.h"
+#include "cached/base/result.h"
+#include "cli/runtime/record.h"
+
+namespace varve {
+
+std::string NewContainerId();  // 64 hex digits
+
+struct Container {
+  ContainerRecord record;
+  ContainerState state;  // as it is, not only as it is stored: see ContainerRoom
+};
+
+class LockedContainer;
+
+// Where containers are kept: one directory each, and a symlink for each name, whose making is what makes names unique.
+//
+//   lock                  held for the moment of making a directory or of sweeping
+//   names/<name>          a symlink that reads <id>
+//   <id>/container.json   the record; written once, but for a new name
+//   <id>/state.json       the state; without it the container does not exist: half made, or half removed
+//   <id>/lock             held (flock) by whoever changes the container, for the moment of the change
+//   <id>/watch            held shared by whoever waits for its end and must see it before it is removed
+//   <id>/upper, work      what it has written
+//   <id>/bundle/          config.json and what else runc and conmon are given or make
+//   <id>/log              what a detached container has said
+//
+// States are told as they are: a container whose process has ended while nobody recorded it (kill -9, a reboot) is
+// exited, whatever state.json says. Thread-safe; any number of processes.
+class ContainerRoom {
+ public:
+  explicit ContainerRoom(std::string directory) : directory_(std::move(directory)) {}
+
+  const std::string& path() const { return directory_; }
+  std::string DirectoryOf(const std::string& id) const { return directory_ + "/" + id; }
+  std::string BundleOf(const std::string& id) const { return DirectoryOf(id) + "/bundle"; }
+  std::string LogOf(const std::string& id) const { return DirectoryOf(id) + "/log"; }
+
+  // `record.id` is new; an empty `record.name` becomes the first twelve digits of it. `fill` makes what else is in the
+  // directory, whose path it gets; the container exists when all of that is done. kAlreadyExists if the name is taken.
+  Result<LockedContainer> Create(ContainerRecord record, const std::function<Status(const std::string&)>& fill) const;
+
+  // The one with this name, id, or prefix of an id. kNotFound; kInvalidArgument for a prefix of several.
+  Result<Container> Find(const std::string& name) const;
+  // Oldest first. What is damaged is left out, with a warning.
+  Result<std::vector<Container>> List() const;
+  Result<Container> Load(const std::string& id) const;  // kNotFound
+  // Waits for its lock. kNotFound.
+  Result<LockedContainer> Lock(const std::string& id) const;
+
+  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw.
+  Status Sweep() const;
+
+ private:
+  Result<std::vector<std::string>> Ids() const;
+  bool IsLeftover(const std::string& id) const;
+  Status SweepNames() const;
+
+  std::string directory_;
+};
+
+// A container that nobody else changes meanwhile.
+class LockedContainer {
+ public:
+  Container& operator*() { return container_; }
+  Container* operator->() { return &container_; }
+
+  Status SaveState();
+  // kAlreadyExists if the name is taken.
+  Status Rename(const std::string& name);
+  // All of it. The caller has seen to it that nothing of it runs. Waits a moment for those who hold `watch`.
+  Status Remove();
+
+ private:
+  friend class ContainerRoom;
+  LockedContainer(const ContainerRoom& room, UniqueFd lock, Container container);
+
+  ContainerRoom room_;
+  UniqueFd lock_;
+  Container container_;
+};
+
+}  // namespace varve

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "cached/base/result.h"
+
+namespace varve {
+
+// RFC 3339 in UTC, to the nanosecond.
+std::string TimeText(std::chrono::system_clock::time_point time);
+// kInvalidArgument unless it is such a text, with any fraction and zone, or "YYYY-MM-DD[THH:MM[:SS]]" in UTC.
+Result<std::chrono::system_clock::time_point> ParseTime(const std::string& text);
+
+}  // namespace varve

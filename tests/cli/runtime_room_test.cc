@@ -1,0 +1,160 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/runtime/room.h"
+#include "tests/support/temp_dir.h"
+
+namespace varve {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class RuntimeRoomTest : public testing::Test {
+ protected:
+  const ContainerRoom& room() const { return room_; }
+
+  Result<LockedContainer> Create(const std::string& name, AtEnd at_end = AtEnd::kKept) const {
+    ContainerRecord record{.id = NewContainerId(),
+                           .name = name,
+                           .image = "image",
+                           .image_id = "sha256:0",
+                           .chain_id = "0",
+                           .created = "2026-01-01T00:00:00.000000000Z",
+                           .command = {"true"},
+                           .stop_signal = "SIGTERM",
+                           .options = {}};
+    record.options.at_end = at_end;
+    return room_.Create(std::move(record), [](const std::string&) { return Ok(); });
+  }
+
+  // One that somebody ran who does not live any more.
+  std::string Abandon(const std::string& name, AtEnd at_end) const {
+    LockedContainer container = std::move(*Create(name, at_end));
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    ::waitpid(pid, nullptr, 0);
+    container->state.status = ContainerStatus::kRunning;
+    container->state.keeper = Keeper::kConmon;
+    container->state.process = container->state.keeper_process = {.pid = pid, .start_ticks = 1};
+    container->state.boot = *BootId();
+    container->state.started = "2026-01-01T00:00:01.000000000Z";
+    EXPECT_TRUE(container.SaveState().ok());
+    return container->record.id;
+  }
+
+ private:
+  const TempDir directory_;
+  const ContainerRoom room_{directory_ / "containers"};
+};
+
+TEST_F(RuntimeRoomTest, ARoomThatIsNotThereIsEmpty) {
+  EXPECT_THAT(*room().List(), IsEmpty());
+  EXPECT_EQ(room().Find("web").error().message(), "No such container: web");
+  EXPECT_TRUE(room().Sweep().ok());
+}
+
+TEST_F(RuntimeRoomTest, AContainerIsFoundByNameIdAndBeginningOfItsId) {
+  const std::string id = (*Create("web"))->record.id;
+  for (const std::string& name : {std::string("web"), id, id.substr(0, 12), id.substr(0, 1)})
+    EXPECT_EQ(room().Find(name)->record.id, id) << name;
+  EXPECT_EQ(room().Find("we").error().code(), Code::kNotFound);
+  EXPECT_EQ(room().Find("").error().code(), Code::kNotFound);
+}
+
+TEST_F(RuntimeRoomTest, ABeginningOfSeveralIdsIsRefused) {
+  std::vector<std::string> ids;
+  for (int n = 0; n < 17; ++n) ids.push_back((*Create(""))->record.id);  // two of them begin with the same of 16 digits
+  std::ranges::sort(ids);
+  const auto twin = std::ranges::adjacent_find(ids, {}, [](const std::string& id) { return id[0]; });
+  EXPECT_THAT(room().Find(twin->substr(0, 1)).error().message(), HasSubstr("give more of it"));
+}
+
+TEST_F(RuntimeRoomTest, WithoutANameItIsTheShortId) {
+  const std::string id = (*Create(""))->record.id;
+  EXPECT_EQ(room().Load(id)->record.name, id.substr(0, 12));
+}
+
+TEST_F(RuntimeRoomTest, ANameIsUniqueUntilItsContainerIsRemoved) {
+  {
+    LockedContainer first = std::move(*Create("web"));
+    EXPECT_THAT(Create("web").error().message(),
+                HasSubstr("already in use by container " + first->record.id.substr(0, 12)));
+    EXPECT_EQ(room().List()->size(), 1u) << "the one that was refused is not left behind";
+    ASSERT_TRUE(first.Remove().ok());
+  }
+  EXPECT_TRUE(Create("web").ok());
+}
+
+TEST_F(RuntimeRoomTest, BadNamesAreRefused) {
+  for (const char* name : {"-x", "a/b", "x", "..", "a b"})
+    EXPECT_EQ(Create(name).error().code(), Code::kInvalidArgument) << name;
+}
+
+TEST_F(RuntimeRoomTest, RenamingFreesTheNameAndTakesTheOther) {
+  LockedContainer container = std::move(*Create("web"));
+  ASSERT_TRUE(container.Rename("site").ok());
+  EXPECT_EQ(room().Find("site")->record.name, "site");
+  EXPECT_EQ(room().Find("web").error().code(), Code::kNotFound);
+  const auto other = Create("web");
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(container.Rename("web").error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(room().Find("site")->record.name, "site");
+}
+
+TEST_F(RuntimeRoomTest, AnEndThatNobodySawIsToldAsOne) {
+  const std::string id = Abandon("web", AtEnd::kKept);
+  const ContainerState state = room().Load(id)->state;
+  EXPECT_EQ(state.status, ContainerStatus::kExited);
+  EXPECT_EQ(state.exit_code, 255);
+  EXPECT_THAT(state.error, HasSubstr("not seen"));
+}
+
+TEST_F(RuntimeRoomTest, TheExitFileOfConmonSaysHowAnUnseenEndWas) {
+  const std::string id = Abandon("web", AtEnd::kKept);
+  std::filesystem::create_directories(room().BundleOf(id) + "/exits");
+  std::ofstream(room().BundleOf(id) + "/exits/" + id) << "3";
+  EXPECT_EQ(room().Load(id)->state.exit_code, 3);
+  EXPECT_EQ(room().Load(id)->state.error, "");
+}
+
+TEST_F(RuntimeRoomTest, ProcessesOfAnotherBootDoNotLive) {
+  LockedContainer container = std::move(*Create("web"));
+  container->state.status = ContainerStatus::kRunning;
+  container->state.process = container->state.keeper_process = *IdentifyProcess(::getpid());
+  container->state.boot = *BootId();
+  ASSERT_TRUE(container.SaveState().ok());
+  EXPECT_EQ(room().Load(container->record.id)->state.status, ContainerStatus::kRunning);
+  container->state.boot = "another";
+  ASSERT_TRUE(container.SaveState().ok());
+  EXPECT_EQ(room().Load(container->record.id)->state.status, ContainerStatus::kExited);
+}
+
+TEST_F(RuntimeRoomTest, SweepingRemovesWhatWasToBeRemovedAndKeepsTheRest) {
+  Abandon("kept", AtEnd::kKept);
+  Abandon("thrown-away", AtEnd::kRemoved);
+  const std::string half_made = room().DirectoryOf(NewContainerId());
+  std::filesystem::create_directories(half_made + "/upper");
+  ASSERT_TRUE(room().Sweep().ok());
+  ASSERT_EQ(room().List()->size(), 1u);
+  EXPECT_EQ(room().List()->front().record.name, "kept");
+  EXPECT_FALSE(std::filesystem::exists(half_made));
+  EXPECT_TRUE(Create("thrown-away").ok()) << "its name is free again";
+}
+
+TEST_F(RuntimeRoomTest, ADamagedRecordIsNamedAndNotThrownAway) {
+  const std::string id = (*Create("web"))->record.id;
+  std::ofstream(room().DirectoryOf(id) + "/container.json") << "{";
+  EXPECT_THAT(room().Find("web").error().message(), HasSubstr("container.json: damaged"));
+  EXPECT_THAT(*room().List(), IsEmpty());
+  ASSERT_TRUE(room().Sweep().ok());
+  EXPECT_TRUE(std::filesystem::exists(room().DirectoryOf(id) + "/container.json"));
+}
+
+}  // namespace
+}  // namespace varve
