@@ -35,6 +35,7 @@ inline constexpr int kOwnFailure = 125;  // docker's exit code for what the comm
 
 void AddBench(Cli& cli);
 void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
+void AddExec(Cli& cli);
 void AddExplain(Cli& cli);
 void AddHistory(Cli& cli);
 void AddImages(Cli& cli);

@@ -33,9 +33,9 @@ int Main(int argc, char** argv) {
   }
   Session session(*paths);
   Cli cli{app, session, {}};
-  for (const auto add : {AddBench, AddContainers, AddExplain,  AddHistory, AddImages, AddImport, AddInspect, AddLoad,
-                         AddLogin, AddLogs,       AddManifest, AddMount,   AddPs,     AddPull,   AddPush,    AddRmi,
-                         AddRun,   AddSave,       AddStore,    AddSystem,  AddTag,    AddTags})
+  for (const auto add : {AddBench, AddContainers, AddExec, AddExplain,  AddHistory, AddImages, AddImport, AddInspect,
+                         AddLoad,  AddLogin,      AddLogs, AddManifest, AddMount,   AddPs,     AddPull,   AddPush,
+                         AddRmi,   AddRun,        AddSave, AddStore,    AddSystem,  AddTag,    AddTags})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -52,6 +52,20 @@ Status ApplyFile(const std::string& path, Variables& variables) {
   return Ok();
 }
 
+// Malformed lines are skipped.
+void ApplyLines(const std::vector<std::string>& lines, Variables& variables) {
+  for (const std::string& line : lines) {
+    if (const std::size_t equals = line.find('='); equals != std::string::npos && equals > 0)
+      variables[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+}
+
+std::vector<std::string> LinesOf(const Variables& variables) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : variables) lines.push_back(fmt::format("{}={}", name, value));
+  return lines;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> ContainerEnvironment(const std::string& hostname,
@@ -59,17 +73,18 @@ Result<std::vector<std::string>> ContainerEnvironment(const std::string& hostnam
                                                       const std::vector<std::string>& env_files,
                                                       const std::vector<std::string>& variables) {
   Variables merged{{"PATH", std::string(kDefaultPath)}, {"HOSTNAME", hostname}};
-  for (const std::string& entry : image) {
-    if (const std::size_t equals = entry.find('='); equals != std::string::npos && equals > 0) {
-      merged[entry.substr(0, equals)] = entry.substr(equals + 1);
-    }
-  }
+  ApplyLines(image, merged);
   for (const std::string& path : env_files) VARVE_RETURN_IF_ERROR(ApplyFile(path, merged));
   for (const std::string& entry : variables) VARVE_RETURN_IF_ERROR(Apply(entry, WhenAbsentHere::kRemove, merged));
+  return LinesOf(merged);
+}
 
-  std::vector<std::string> environment;
-  for (const auto& [name, value] : merged) environment.push_back(fmt::format("{}={}", name, value));
-  return environment;
+Result<std::vector<std::string>> ExtendedEnvironment(const std::vector<std::string>& base,
+                                                     const std::vector<std::string>& variables) {
+  Variables merged;
+  ApplyLines(base, merged);
+  for (const std::string& entry : variables) VARVE_RETURN_IF_ERROR(Apply(entry, WhenAbsentHere::kRemove, merged));
+  return LinesOf(merged);
 }
 
 }  // namespace varve

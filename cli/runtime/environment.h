@@ -23,4 +23,8 @@ Result<std::vector<std::string>> ContainerEnvironment(const std::string& hostnam
                                                       const std::vector<std::string>& env_files,
                                                       const std::vector<std::string>& variables);
 
+// The lines of `base` with `variables` on top, by the same rules.
+Result<std::vector<std::string>> ExtendedEnvironment(const std::vector<std::string>& base,
+                                                     const std::vector<std::string>& variables);
+
 }  // namespace varve

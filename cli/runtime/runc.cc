@@ -108,8 +108,8 @@ Result<int> AwaitRunc(pid_t pid) {
 
 // From the line that says why runc could not start a container; empty if there is none.
 std::string_view FailureIn(std::string_view log) {
-  for (const std::string_view line :
-       {"level=error msg=\"runc run failed: ", "level=error msg=\"runc create failed: "}) {
+  for (const std::string_view line : {"level=error msg=\"runc run failed: ", "level=error msg=\"runc create failed: ",
+                                      "level=error msg=\"exec failed: "}) {
     const std::size_t at = log.find(line);
     if (at != std::string_view::npos) return log.substr(at);
   }

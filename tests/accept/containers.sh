@@ -69,6 +69,19 @@ check "run -t without a terminal is refused"            refuses 'not a TTY' varv
 check "run -it has a terminal of its size"              bash -c "script -qec 'stty rows 41 cols 97; varve run --rm -it deb stty size' /dev/null </dev/null | grep -q '41 97'"
 check "run -dt gives a terminal"                        prints /dev/pts/0 bash -c "varve run -dt --name tt deb tty >/dev/null; varve wait tt >/dev/null; varve logs tt | tr -d '\\r'; varve rm tt >/dev/null"
 
+# -- exec
+up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up
+check "exec runs beside it, with its environment and directory" prints 'b /usr 0' varve exec web sh -c 'echo $A $(pwd) $(id -u)'
+check "exec -e, -u, -w"                                 prints 'c / 1000 b' varve exec -e C=c -u 1000 -w / web sh -c 'echo $C $(pwd) $(id -u) $A'
+check "exec passes the exit code on"                    exits 9 varve exec web sh -c 'exit 9'
+check "exec of what is not there exits 127"             exits 127 varve exec web nosuch
+check "of what cannot be executed, 126"                 exits 126 varve exec web /etc/passwd
+check "exec -i passes standard input on"                prints through bash -c "echo through | varve exec -i web cat"
+check "exec -it has a terminal of its size"             bash -c "script -qec 'stty rows 43 cols 99; varve exec -it web sh -c \"sleep 0.3; stty size\"' /dev/null </dev/null | grep -q '43 99'"
+check "exec -d does not wait, and what it started stays" bash -c "varve exec -d web sh -c 'sleep 0.2; echo done >/done; sleep 1000' && await varve exec web test -e /done"
+check "exec into a foreground run"                      bash -c "varve run --name tt deb sh -c 'echo x >/here; sleep 1000' & await varve exec tt test -e /here && varve exec tt sh -c 'echo \$\$; tr \"\\0\" \" \" </proc/1/cmdline' | grep 'sleep 1000'; rc=\$?; varve rm -f tt; exit \$rc"
+check "exec into one that does not run is refused"      bash -c "varve stop -t 0 web; $(declare -f refuses); refuses 'not running' varve exec web true; rc=\$?; varve rm web; exit \$rc"
+
 # -- restart policies
 check "--restart on-failure:2 runs it three times"      bash -c "varve run -d --name tt --restart on-failure:2 deb sh -c 'echo run; exit 7'; for n in \$(seq 100); do [ \$(varve logs tt | wc -l) = 3 ] && [ \$(varve inspect tt | jq -r .[0].State.Status) = exited ] && break; sleep 0.1; done; varve inspect tt | jq -e '.[0] | .RestartCount == 2 and .State.ExitCode == 7'; rc=\$?; varve rm -f tt; exit \$rc"
 check "one that succeeds is not started again"          bash -c "varve run -d --name tt --restart on-failure deb true; varve wait tt; sleep 0.3; varve inspect tt | jq -e '.[0] | .RestartCount == 0 and .State.Status == \"exited\"'; rc=\$?; varve rm -f tt; exit \$rc"

@@ -67,5 +67,11 @@ TEST(RuntimeEnvironmentTest, MalformedEntriesOfAnImageAreSkipped) {
               ElementsAre("HOSTNAME=box", "PATH=/bin"));
 }
 
+TEST(RuntimeEnvironmentTest, AnExecAddsToTheContainersOwn) {
+  EXPECT_EQ(*ExtendedEnvironment({"A=1", "B=2", "malformed"}, {"A=x", "C=3", "VARVE_NOT_SET_ANYWHERE"}),
+            (std::vector<std::string>{"A=x", "B=2", "C=3"}));
+  EXPECT_FALSE(ExtendedEnvironment({}, {"=x"}).ok());
+}
+
 }  // namespace
 }  // namespace varve

@@ -41,8 +41,8 @@ TEST(RuntimeRuncTest, WhatRuncSaidIsUnwrappedAndKeepsItsExitCode) {
   EXPECT_EQ(StartError("something else").message(), "something else");
 }
 
-TEST(RuntimeRuncTest, CreateFailsLikeRun) {
-  for (const char* what : {"runc create failed: "}) {
+TEST(RuntimeRuncTest, CreateAndExecFailLikeRun) {
+  for (const char* what : {"runc create failed: ", "exec failed: "}) {
     EXPECT_EQ(
         StartFailure("level=error msg=\"" + std::string(what) +
                      "unable to start container process: exec: \\\"x\\\": executable file not found in $PATH\"\n"),
