@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "cached/base/bytes.h"
@@ -14,8 +15,10 @@ std::string StatusText(const ContainerState& state);
 std::string CommandText(const ContainerRecord& record);
 std::string ShortCommandText(const ContainerRecord& record);
 
-// A line of `ps --format json`.
-std::string ContainerRowJson(const Container& container);
+// What `--label` has given it.
+std::map<std::string, std::string> LabelsOf(const ContainerRecord& record);
+// A row of `ps`, with `id` and `command` as they are to be shown.
+std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command);
 // docker's `container inspect`, one object. Of a container that runs, `pid` is its first process; else 0.
 Result<std::string> InspectContainerJson(const ContainerRoom& room, const Container& container, pid_t pid);
 

@@ -33,15 +33,6 @@ Json StateOf(const ContainerState& state, pid_t pid) {
           {"FinishedAt", TimeOr(state.finished)}};
 }
 
-Json LabelsOf(const RunOptions& options) {
-  Json labels = Json::object();
-  for (const std::string& label : options.labels) {
-    const std::size_t equals = std::min(label.find('='), label.size());
-    labels[label.substr(0, equals)] = label.substr(std::min(equals + 1, label.size()));
-  }
-  return labels;
-}
-
 Json HostConfigOf(const RunOptions& options) {
   const RestartPolicy& restart = options.restart;
   return {{"Binds", options.volumes},
@@ -67,7 +58,7 @@ Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
                  {"Image", record.image},
                  {"WorkingDir", process.value("cwd", "/")},
                  {"Entrypoint", nullptr},
-                 {"Labels", LabelsOf(options)},
+                 {"Labels", LabelsOf(record)},
                  {"StopSignal", record.stop_signal}};
   if (options.entrypoint) config["Entrypoint"] = Json::array({*options.entrypoint});
   if (options.stop_timeout_seconds) config["StopTimeout"] = *options.stop_timeout_seconds;
@@ -124,12 +115,22 @@ std::string ShortCommandText(const ContainerRecord& record) {
   return fmt::format("\"{}…\"", text.substr(0, end));
 }
 
-std::string ContainerRowJson(const Container& container) {
+std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& label : record.options.labels) {
+    const std::size_t equals = std::min(label.find('='), label.size());
+    labels[label.substr(0, equals)] = label.substr(std::min(equals + 1, label.size()));
+  }
+  return labels;
+}
+
+std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command) {
   const ContainerRecord& record = container.record;
-  const Json json = {{"Command", CommandText(record)},
+  const Json json = {{"Command", command},
                      {"CreatedAt", record.created},
-                     {"ID", ShortId(record.id)},
+                     {"ID", id},
                      {"Image", record.image},
+                     {"Label", LabelsOf(record)},
                      {"Labels", fmt::format("{}", fmt::join(record.options.labels, ","))},
                      {"Names", record.name},
                      {"Networks", record.options.network == Network::kHost ? "host" : "none"},

@@ -11,8 +11,8 @@ namespace varve {
 // JSON texts that commands print, without a final newline.
 std::string UsageJson(const v1::UsageReply& usage);
 std::string DedupJson(const v1::BenchDedupReply& report);
-std::string ImageRowJson(const v1::ListImagesReply::Image& image);
-// A row of docker's `history --format json`.
+// Rows of docker's `images --format json` and `history --format json`.
+std::string ImageRowJson(const v1::ListImagesReply::Image& image, const std::string& id);
 struct HistoryRow {
   std::string id;
   std::string created;  // RFC 3339
@@ -29,6 +29,7 @@ std::string ErrorJson(const Error& error);
 // docker's `image inspect`, one object.
 Result<std::string> InspectJson(const v1::ImageDetail& image);
 // The objects in an array, as docker prints them.
-std::string JsonArray(const std::vector<std::string>& objects);
+enum class Layout { kIndented, kOneLine };
+std::string JsonArray(const std::vector<std::string>& objects, Layout layout);
 
 }  // namespace varve

@@ -18,6 +18,14 @@ std::string Text(const Json& json, int indent = kIndent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+// Docker's scripts ask for these fields, whether the image has them or not.
+Json DockerConfigOf(const Json& image) {
+  Json config = image.contains("config") && image["config"].is_object() ? image["config"] : Json::object();
+  for (const char* text : {"User", "WorkingDir"}) config.emplace(text, "");
+  for (const char* other : {"Env", "Cmd", "Volumes", "Entrypoint", "Labels"}) config.emplace(other, nullptr);
+  return config;
+}
+
 }  // namespace
 
 std::string UsageJson(const v1::UsageReply& usage) {
@@ -57,14 +65,17 @@ std::string DedupJson(const v1::BenchDedupReply& report) {
   return Text(json);
 }
 
-std::string ImageRowJson(const v1::ListImagesReply::Image& image) {
-  const Json json = {{"Repository", image.repository().empty() ? "<none>" : image.repository()},
+std::string ImageRowJson(const v1::ListImagesReply::Image& image, const std::string& id) {
+  const Json json = {{"Containers", "N/A"},
+                     {"Repository", image.repository().empty() ? "<none>" : image.repository()},
                      {"Tag", image.tag().empty() ? "<none>" : image.tag()},
-                     {"ID", ShortId(image.config_digest())},
-                     {"Digest", image.manifest_digest()},
+                     {"ID", id},
+                     {"Digest", image.manifest_digest().empty() ? "<none>" : image.manifest_digest()},
                      {"CreatedSince", AgoOf(image.created())},
                      {"CreatedAt", image.created()},
-                     {"Size", HumanSize(image.size_bytes())}};
+                     {"Size", HumanSize(image.size_bytes())},
+                     {"SharedSize", "N/A"},
+                     {"UniqueSize", "N/A"}};
   return Text(json, kOneLine);
 }
 
@@ -129,7 +140,7 @@ Result<std::string> InspectJson(const v1::ImageDetail& image) {
       {"Comment", ""},
       {"Created", text("created")},
       {"Author", text("author")},
-      {"Config", config.contains("config") && config["config"].is_object() ? config["config"] : Json::object()},
+      {"Config", DockerConfigOf(config)},
       {"Architecture", text("architecture")},
       {"Variant", text("variant")},
       {"Os", text("os")},
@@ -142,10 +153,10 @@ Result<std::string> InspectJson(const v1::ImageDetail& image) {
   return Text(json);
 }
 
-std::string JsonArray(const std::vector<std::string>& objects) {
+std::string JsonArray(const std::vector<std::string>& objects, Layout layout) {
   Json array = Json::array();
   for (const std::string& object : objects) array.push_back(Json::parse(object, nullptr, false));
-  return Text(array);
+  return Text(array, layout == Layout::kOneLine ? kOneLine : kIndent);
 }
 
 }  // namespace varve

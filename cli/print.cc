@@ -9,18 +9,29 @@
 #include "cached/base/check.h"
 
 namespace varve {
+namespace {
+
+constexpr std::size_t kBetween = 3;
+constexpr std::size_t kWidthLeast = 7;  // docker's columns take ten with what is between
+
+// Characters of UTF-8, as if each took one column.
+std::size_t WidthOf(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+}  // namespace
 
 std::string Table::ToString() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    widths.resize(std::max(widths.size(), row.size()), kWidthLeast);
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], WidthOf(row[i]));
   }
   std::string text;
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i)
-      line += i + 1 < row.size() ? fmt::format("{:<{}}   ", row[i], widths[i]) : row[i];
+      line += i + 1 < row.size() ? row[i] + std::string(widths[i] - WidthOf(row[i]) + kBetween, ' ') : row[i];
     text += line + "\n";
   }
   return text;

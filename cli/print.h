@@ -8,7 +8,8 @@
 
 namespace varve {
 
-// Columns as docker prints them: padded to the widest, three spaces between, the header first.
+// Columns as docker prints them: padded to the widest, seven characters at least, three spaces between, the header
+// first.
 class Table {
  public:
   explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}

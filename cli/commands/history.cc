@@ -1,11 +1,11 @@
 #include <fmt/core.h>
 
-#include <limits>
 #include <vector>
 
 #include "cached/oci/image_config.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
+#include "cli/listing/rows.h"
 #include "cli/print.h"
 
 namespace varve {
@@ -18,7 +18,7 @@ struct HistoryOptions {
   bool quiet = false;
   bool no_trunc = false;
   bool human = true;
-  std::string format = "table";
+  std::string format;
 };
 
 // Newest first. Only the newest is an image that has an id.
@@ -45,20 +45,25 @@ Result<int> RunHistory(Session& session, const HistoryOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail image, daemon.InspectImage(options.image, DaemonClient::Purpose::kLook));
   VARVE_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(AsBytes(image.config())));
-  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  Table table({"IMAGE", options.human ? "CREATED" : "CREATED AT", "CREATED BY", "SIZE", "COMMENT"});
-  for (const HistoryRow& row : RowsOf(image, config, options)) {
-    if (options.quiet) {
-      fmt::print("{}\n", row.id);
-    } else if (options.format == "json") {
-      fmt::print("{}\n", HistoryRowJson(row));
-    } else {
-      table.Add({row.id, options.human ? AgoOf(row.created) : CellOf(row.created, kAll),
-                 CellOf(row.created_by, options.no_trunc ? kAll : kCreatedByWidth), row.size,
-                 CellOf(row.comment, kAll)});
-    }
+  std::vector<std::string> rows;
+  for (HistoryRow& row : RowsOf(image, config, options)) {
+    const bool whole = options.no_trunc || options.format == "json";
+    if (!whole) row.created_by = CellOf(row.created_by, kCreatedByWidth);
+    rows.push_back(HistoryRowJson(row));
   }
-  if (!options.quiet && options.format == "table") fmt::print("{}", table.ToString());
+  VARVE_ASSIGN_OR_RETURN(
+      const std::string text,
+      FormatRows(options.quiet ? "{{.ID}}" : options.format,
+                 options.human ? "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}"
+                               : "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
+                 {{"ID", "IMAGE"},
+                  {"CreatedSince", "CREATED"},
+                  {"CreatedAt", "CREATED AT"},
+                  {"CreatedBy", "CREATED BY"},
+                  {"Size", "SIZE"},
+                  {"Comment", "COMMENT"}},
+                 rows));
+  fmt::print("{}", text);
   return 0;
 }
 
@@ -71,7 +76,7 @@ void AddHistory(Cli& cli) {
   command->add_flag("-q,--quiet", options->quiet, "print ids only");
   command->add_flag("--no-trunc", options->no_trunc, "cut nothing off");
   command->add_flag("-H,--human", options->human, "sizes and ages for people; --human=false: bytes and dates");
-  command->add_option("--format", options->format, "json: one object a line")->check(CLI::IsMember({"json", "table"}));
+  command->add_option("--format", options->format, kFormatHelp);
   SetAction(cli, command, options, RunHistory);
 }
 

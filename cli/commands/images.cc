@@ -1,11 +1,12 @@
 #include <fmt/core.h>
 #include <fnmatch.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "cli/cli.h"
 #include "cli/documents.h"
+#include "cli/listing/filters.h"
+#include "cli/listing/rows.h"
 #include "cli/print.h"
 
 namespace varve {
@@ -32,12 +33,6 @@ bool NameMatches(const Image& image, const std::string& pattern) {
   return Matches(pattern, image.repository()) || Matches(pattern, image.repository() + ":" + image.tag());
 }
 
-bool LabelMatches(const Image& image, const std::string& wanted) {
-  const std::size_t equals = wanted.find('=');
-  const auto found = image.labels().find(wanted.substr(0, equals));
-  return found != image.labels().end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
-}
-
 // The image that before= and since= compare with.
 const Image* FindImage(const v1::ListImagesReply& reply, const std::string& name) {
   for (const Image& image : reply.images()) {
@@ -48,72 +43,56 @@ const Image* FindImage(const v1::ListImagesReply& reply, const std::string& name
   return nullptr;
 }
 
-Result<bool> Passes(const v1::ListImagesReply& reply, const Image& image, const std::string& filter) {
-  const std::size_t equals = filter.find('=');
-  const std::string key = filter.substr(0, equals);
-  const std::string value = equals == std::string::npos ? "" : filter.substr(equals + 1);
-  if (key == "dangling") {
-    if (value != "true" && value != "false")
-      return Error(Code::kInvalidArgument, "invalid filter 'dangling=" + value + "': it is true or false");
-    return (value == "true") == image.repository().empty();
-  }
-  if (key == "label") return LabelMatches(image, value);
-  if (key == "reference") return NameMatches(image, value);
-  if (key == "before" || key == "since") {
-    const Image* other = FindImage(reply, value);
-    if (other == nullptr) return Error(Code::kNotFound, "No such image: " + value);
-    return key == "before" ? image.created() < other->created() : image.created() > other->created();
-  }
-  return Error(Code::kInvalidArgument,
-               "invalid filter '" + key + "' (known: dangling, label, before, since, reference)");
+// The time of the image that before= or since= names; of no value, nothing.
+Result<std::optional<std::string>> TimeOf(const v1::ListImagesReply& reply, const std::vector<std::string>& names) {
+  if (names.empty()) return std::optional<std::string>();
+  const Image* image = FindImage(reply, names.back());
+  if (image == nullptr) return Error(Code::kNotFound, "No such image: " + names.back());
+  return std::optional(image->created());
 }
 
 Result<std::vector<Image>> Choose(const v1::ListImagesReply& reply, const ImagesOptions& options) {
+  VARVE_ASSIGN_OR_RETURN(const Filters filters,
+                         Filters::Parse(options.filters, {"dangling", "label", "before", "since", "reference"}));
+  VARVE_ASSIGN_OR_RETURN(const bool dangling, filters.Flag("dangling", false));
+  VARVE_ASSIGN_OR_RETURN(const auto before, TimeOf(reply, filters.Of("before")));
+  VARVE_ASSIGN_OR_RETURN(const auto since, TimeOf(reply, filters.Of("since")));
   std::vector<Image> chosen;
-  const bool asks_for_dangling = std::any_of(options.filters.begin(), options.filters.end(),
-                                             [](const std::string& filter) { return filter.starts_with("dangling"); });
   for (const Image& image : reply.images()) {
-    if (image.repository().empty() && !options.all && !asks_for_dangling) continue;
-    if (!options.repository.empty() && !NameMatches(image, options.repository)) continue;
-    bool passes = true;
-    for (const std::string& filter : options.filters) {
-      VARVE_ASSIGN_OR_RETURN(const bool one, Passes(reply, image, filter));
-      passes = passes && one;
-    }
-    if (passes) chosen.push_back(image);
+    const bool nameless = image.repository().empty();
+    const bool shown = filters.Of("dangling").empty() ? !nameless || options.all : nameless == dangling;
+    if (shown && (options.repository.empty() || NameMatches(image, options.repository)) &&
+        filters.Pass("reference", [&](const std::string& pattern) { return NameMatches(image, pattern); }) &&
+        filters.PassLabels({image.labels().begin(), image.labels().end()}) && (!before || image.created() < *before) &&
+        (!since || image.created() > *since))
+      chosen.push_back(image);
   }
   return chosen;
-}
-
-void PrintTable(const std::vector<Image>& images, const ImagesOptions& options) {
-  std::vector<std::string> header = {"REPOSITORY", "TAG"};
-  if (options.digests) header.push_back("DIGEST");
-  for (const char* name : {"IMAGE ID", "CREATED", "SIZE"}) header.push_back(name);
-  Table table(header);
-  for (const Image& image : images) {
-    std::vector<std::string> row = {image.repository().empty() ? "<none>" : image.repository(),
-                                    image.tag().empty() ? "<none>" : image.tag()};
-    if (options.digests) row.push_back(image.manifest_digest());
-    row.push_back(options.no_trunc ? image.config_digest() : ShortId(image.config_digest()));
-    row.push_back(AgoOf(image.created()));
-    row.push_back(HumanSize(image.size_bytes()));
-    table.Add(std::move(row));
-  }
-  fmt::print("{}", table.ToString());
 }
 
 Result<int> RunImages(Session& session, const ImagesOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ListImagesReply reply, daemon.ListImages());
   VARVE_ASSIGN_OR_RETURN(const std::vector<Image> images, Choose(reply, options));
-  if (options.format == "json") {
-    for (const Image& image : images) fmt::print("{}\n", ImageRowJson(image));
-  } else if (options.quiet) {
-    for (const Image& image : images)
-      fmt::print("{}\n", options.no_trunc ? image.config_digest() : ShortId(image.config_digest()));
-  } else {
-    PrintTable(images, options);
-  }
+  std::vector<std::string> rows;
+  for (const Image& image : images)
+    rows.push_back(ImageRowJson(image, options.no_trunc ? image.config_digest() : ShortId(image.config_digest())));
+  const std::string usual = options.digests
+                                ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+                                : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+  VARVE_ASSIGN_OR_RETURN(const std::string text, FormatRows(options.quiet ? "{{.ID}}" : options.format, usual,
+                                                            {{"Repository", "REPOSITORY"},
+                                                             {"Tag", "TAG"},
+                                                             {"Digest", "DIGEST"},
+                                                             {"ID", "IMAGE ID"},
+                                                             {"CreatedSince", "CREATED"},
+                                                             {"CreatedAt", "CREATED AT"},
+                                                             {"Size", "SIZE"},
+                                                             {"Containers", "CONTAINERS"},
+                                                             {"SharedSize", "SHARED SIZE"},
+                                                             {"UniqueSize", "UNIQUE SIZE"}},
+                                                            rows));
+  fmt::print("{}", text);
   return 0;
 }
 
@@ -128,7 +107,7 @@ void AddImages(Cli& cli) {
   command->add_flag("--no-trunc", options->no_trunc, "print whole ids");
   command->add_flag("--digests", options->digests, "show manifest digests");
   command->add_option("-f,--filter", options->filters, "dangling=, label=, before=, since=, reference=");
-  command->add_option("--format", options->format, "json: one object a line")->check(CLI::IsMember({"json", "table"}));
+  command->add_option("--format", options->format, kFormatHelp);
   SetAction(cli, command, options, RunImages);
 }
 

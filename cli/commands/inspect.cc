@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/container_documents.h"
 #include "cli/documents.h"
+#include "cli/listing/template.h"
 #include "cli/runtime/life.h"
 
 namespace varve {
@@ -11,6 +12,7 @@ namespace {
 struct InspectOptions {
   std::vector<std::string> names;
   std::string type;
+  std::string format;
 };
 
 Result<std::string> InspectContainer(const Session& session, const std::string& name) {
@@ -38,13 +40,21 @@ Result<std::string> Inspect(Session& session, const InspectOptions& options, con
 // Like docker: what was found is printed as an array, what was not is an error each, and the exit code is 1 if anything
 // was missing.
 Result<int> RunInspect(Session& session, const InspectOptions& options) {
+  const bool is_template = !options.format.empty() && options.format != "json";
+  VARVE_ASSIGN_OR_RETURN(const Template shape, Template::Parse(is_template ? options.format : ""));
   std::vector<std::string> objects;
+  std::string text;
   const int exit_code = ForEach(options.names, [&](const std::string& name) -> Status {
     VARVE_ASSIGN_OR_RETURN(std::string object, Inspect(session, options, name));
+    if (is_template) {
+      VARVE_ASSIGN_OR_RETURN(const std::string shaped, shape.Execute(object));
+      text += shaped + "\n";
+    }
     objects.push_back(std::move(object));
     return Ok();
   });
-  fmt::print("{}\n", JsonArray(objects));
+  if (!is_template) text = JsonArray(objects, options.format == "json" ? Layout::kOneLine : Layout::kIndented) + "\n";
+  fmt::print("{}", text);
   return exit_code;
 }
 
@@ -57,6 +67,7 @@ void AddInspect(Cli& cli) {
       ->required();
   command->add_option("--type", options->type, "image or container: look for these only")
       ->check(CLI::IsMember({"container", "image"}));
+  command->add_option("-f,--format", options->format, "a template for each, or json: all in one line");
   SetAction(cli, command, options, RunInspect);
 }
 

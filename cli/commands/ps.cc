@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/container_documents.h"
+#include "cli/listing/filters.h"
+#include "cli/listing/rows.h"
 #include "cli/print.h"
 #include "cli/runtime/room.h"
 
@@ -20,61 +22,45 @@ struct PsOptions {
   std::string format;
 };
 
-bool LabelMatches(const std::vector<std::string>& labels, const std::string& wanted) {
-  return std::ranges::any_of(labels, [&](const std::string& label) {
-    return label == wanted || (label.starts_with(wanted + "=") && wanted.find('=') == std::string::npos);
-  });
+bool IsAncestor(const ContainerRecord& record, const std::string& image) {
+  return record.image == image || record.image == image + ":latest" || record.image_id == image ||
+         record.image_id.starts_with("sha256:" + image);
 }
 
-Result<bool> Passes(const ContainerRoom& room, const Container& container, const std::string& filter) {
-  const std::size_t equals = filter.find('=');
-  const std::string key = filter.substr(0, equals);
-  const std::string value = equals == std::string::npos ? "" : filter.substr(equals + 1);
-  const ContainerRecord& record = container.record;
-  if (key == "id") return record.id.starts_with(value);
-  if (key == "name") return record.name.find(value) != std::string::npos;
-  if (key == "label") return LabelMatches(record.options.labels, value);
-  if (key == "status") return value == StatusName(container.state.status);
-  if (key == "exited")
-    return container.state.status == ContainerStatus::kExited && value == std::to_string(container.state.exit_code);
-  if (key == "ancestor") {
-    return record.image == value || record.image == value + ":latest" || record.image_id == value ||
-           record.image_id.starts_with("sha256:" + value);
-  }
-  if (key == "before" || key == "since") {
-    VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(value));
-    return key == "before" ? record.created < other.record.created : record.created > other.record.created;
-  }
-  return Error(Code::kInvalidArgument,
-               "invalid filter '" + key + "' (known: id, name, label, status, exited, ancestor, before, since)");
-}
-
-// docker's rule: filters of one key are alternatives, filters of different keys must all hold.
-Result<bool> PassesAll(const ContainerRoom& room, const Container& container, const std::vector<std::string>& filters) {
-  std::map<std::string, bool> by_key;
-  for (const std::string& filter : filters) {
-    VARVE_ASSIGN_OR_RETURN(const bool passes, Passes(room, container, filter));
-    const std::string key = filter.substr(0, filter.find('='));
-    by_key[key] = by_key[key] || passes;
-  }
-  return std::ranges::all_of(by_key, [](const auto& entry) { return entry.second; });
+// When the container was created that before= or since= names; of no value, nothing.
+Result<std::optional<std::string>> TimeOf(const ContainerRoom& room, const std::vector<std::string>& names) {
+  if (names.empty()) return std::optional<std::string>();
+  VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(names.back()));
+  return std::optional(other.record.created);
 }
 
 // Newest first.
 Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions& options) {
-  const auto names_state = [](const std::string& filter) {
-    return filter.starts_with("status=") || filter.starts_with("exited=");
-  };
+  VARVE_ASSIGN_OR_RETURN(
+      const Filters filters,
+      Filters::Parse(options.filters, {"id", "name", "label", "status", "exited", "ancestor", "before", "since"}));
+  VARVE_ASSIGN_OR_RETURN(const auto before, TimeOf(room, filters.Of("before")));
+  VARVE_ASSIGN_OR_RETURN(const auto since, TimeOf(room, filters.Of("since")));
   const std::optional<std::size_t> last = options.latest ? std::optional<std::size_t>(1) : options.last;
-  const bool all = options.all || last || std::ranges::any_of(options.filters, names_state);
+  const bool all = options.all || last || !filters.Of("status").empty() || !filters.Of("exited").empty();
   VARVE_ASSIGN_OR_RETURN(std::vector<Container> containers, room.List());
   std::ranges::reverse(containers);
   std::vector<Container> chosen;
   for (Container& container : containers) {
     if (last && chosen.size() == *last) break;
-    if (!all && !container.state.live()) continue;
-    VARVE_ASSIGN_OR_RETURN(const bool passes, PassesAll(room, container, options.filters));
-    if (passes) chosen.push_back(std::move(container));
+    const ContainerRecord& record = container.record;
+    const ContainerState& state = container.state;
+    if ((all || state.live()) && (!before || record.created < *before) && (!since || record.created > *since) &&
+        filters.Pass("id", [&](const std::string& id) { return record.id.starts_with(id); }) &&
+        filters.Pass("name", [&](const std::string& part) { return record.name.find(part) != std::string::npos; }) &&
+        filters.Pass("status", [&](const std::string& status) { return status == StatusName(state.status); }) &&
+        filters.Pass("exited",
+                     [&](const std::string& code) {
+                       return state.status == ContainerStatus::kExited && code == std::to_string(state.exit_code);
+                     }) &&
+        filters.Pass("ancestor", [&](const std::string& image) { return IsAncestor(record, image); }) &&
+        filters.PassLabels(LabelsOf(record)))
+      chosen.push_back(std::move(container));
   }
   return chosen;
 }
@@ -82,20 +68,30 @@ Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions
 Result<int> RunPs(Session& session, const PsOptions& options) {
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const std::vector<Container> containers, Choose(room, options));
-  Table table({"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"});
+  const bool whole_command = options.no_trunc || options.format == "json";
+  std::vector<std::string> rows;
   for (const Container& container : containers) {
     const ContainerRecord& record = container.record;
-    const std::string id = options.no_trunc ? record.id : ShortId(record.id);
-    const std::string command = options.no_trunc ? CommandText(record) : ShortCommandText(record);
-    if (options.quiet) {
-      fmt::print("{}\n", id);
-    } else if (options.format == "json") {
-      fmt::print("{}\n", ContainerRowJson(container));
-    } else {
-      table.Add({id, record.image, command, AgoOf(record.created), StatusText(container.state), "", record.name});
-    }
+    rows.push_back(ContainerRowJson(container, options.no_trunc ? record.id : ShortId(record.id),
+                                    whole_command ? CommandText(record) : ShortCommandText(record)));
   }
-  if (!options.quiet && options.format != "json") fmt::print("{}", table.ToString());
+  VARVE_ASSIGN_OR_RETURN(
+      const std::string text,
+      FormatRows(options.quiet ? "{{.ID}}" : options.format,
+                 "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+                 {{"ID", "CONTAINER ID"},
+                  {"Image", "IMAGE"},
+                  {"Command", "COMMAND"},
+                  {"RunningFor", "CREATED"},
+                  {"CreatedAt", "CREATED AT"},
+                  {"Status", "STATUS"},
+                  {"State", "STATE"},
+                  {"Ports", "PORTS"},
+                  {"Names", "NAMES"},
+                  {"Labels", "LABELS"},
+                  {"Networks", "NETWORKS"}},
+                 rows));
+  fmt::print("{}", text);
   return 0;
 }
 
@@ -111,7 +107,7 @@ void AddPs(Cli& cli) {
   command->add_option("-n,--last", options->last, "the last N, in any state");
   command->add_option("-f,--filter", options->filters,
                       "id=, name=, label=, status=, exited=, ancestor=, before=, since=");
-  command->add_option("--format", options->format, "json: one object a line")->check(CLI::IsMember({"json", "table"}));
+  command->add_option("--format", options->format, kFormatHelp);
   SetAction(cli, command, options, RunPs);
 }
 

@@ -94,6 +94,17 @@ class OutputTest(NodeTest):
             "Comment": "\x1b[2Jbuildkit", "CreatedAt": HISTORY[2]["created"], "CreatedBy": LONG, "CreatedSince": "",
             "ID": CONFIG[7:19], "Size": "10.24 kB"})
 
+    def test_lists_and_documents_take_templates(self):
+        self.assertEqual(self.node.varve("images", "--format", "{{.Repository}}:{{.Tag}}", "mine"), "mine:latest\n")
+        self.assertEqual(self.node.varve("images", "--format", r"table {{.ID}}\t{{.Tag}}", "mine"),
+                         f"IMAGE ID       TAG\n{CONFIG[7:19]}   latest\n")
+        self.assertIn("no field .Size2", self.node.refusal("images", "--format", "{{.Size2}}", "mine"))
+        self.assertEqual(self.node.varve("history", "--format", "{{.Size}}", "mine").splitlines(), ["10.24 kB", "0 B", "10.24 kB"])
+        self.assertEqual(self.node.varve("inspect", "-f", '{{.Id}} {{join .Config.Cmd ","}} {{json .Config.Entrypoint}}', "mine"),
+                         f"{CONFIG} /bin/sh null\n")
+        self.assertEqual(self.node.varve("inspect", "--format", "json", "mine").count("\n"), 1)
+        self.assertIn("{{if}} without {{end}}", self.node.refusal("inspect", "-f", "{{if .Id}}", "mine"))
+
     def test_df_counts_what_is_stored(self):
         usage = json.loads(self.node.varve("system", "df", "-v", "--json"))
         self.assertEqual((usage["images"], usage["layers"], usage["chunks"]), (1, 2, 2))

@@ -1,0 +1,55 @@
+#include "cli/listing/filters.h"
+
+#include <algorithm>
+
+namespace varve {
+
+Result<Filters> Filters::Parse(const std::vector<std::string>& arguments, const std::vector<std::string_view>& known) {
+  Filters filters;
+  for (const std::string& argument : arguments) {
+    const std::size_t equals = argument.find('=');
+    if (equals == std::string::npos)
+      return Error(Code::kInvalidArgument, "invalid filter '" + argument + "': it is NAME=VALUE");
+    const std::string key = argument.substr(0, equals);
+    if (std::ranges::find(known, key) == known.end()) {
+      std::string names;
+      for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+      return Error(Code::kInvalidArgument, "invalid filter '" + key + "' (known: " + names + ")");
+    }
+    filters.values_[key].push_back(argument.substr(equals + 1));
+  }
+  return filters;
+}
+
+const std::vector<std::string>& Filters::Of(std::string_view key) const {
+  static const std::vector<std::string> none;
+  const auto found = values_.find(key);
+  return found == values_.end() ? none : found->second;
+}
+
+bool Filters::Pass(std::string_view key, const std::function<bool(const std::string&)>& holds) const {
+  const std::vector<std::string>& values = Of(key);
+  return values.empty() || std::ranges::any_of(values, holds);
+}
+
+bool Filters::PassLabels(const Labels& labels) const {
+  return std::ranges::all_of(Of("label"), [&](const std::string& wanted) {
+    const std::size_t equals = wanted.find('=');
+    const auto found = labels.find(wanted.substr(0, equals));
+    return found != labels.end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
+  });
+}
+
+Result<bool> Filters::Flag(std::string_view key, bool otherwise) const {
+  const std::vector<std::string>& values = Of(key);
+  if (values.empty()) return otherwise;
+  for (const std::string& value : values) {
+    if (value != values.front() || (value != "true" && value != "false")) {
+      return Error(Code::kInvalidArgument,
+                   "invalid filter '" + std::string(key) + "=" + value + "': it is true or false");
+    }
+  }
+  return values.front() == "true";
+}
+
+}  // namespace varve
