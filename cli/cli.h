@@ -56,5 +56,6 @@ void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune
 void AddTag(Cli& cli);
 void AddTags(Cli& cli);
+void AddTree(Cli& cli);
 
 }  // namespace varve

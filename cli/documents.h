@@ -21,6 +21,8 @@ struct HistoryRow {
   std::string comment;
 };
 std::string HistoryRowJson(const HistoryRow& row);
+// A line of `tree --json`; layers are numbered from 1, the lowest.
+std::string TreeLayerJson(const v1::TreeLayer& layer, std::size_t number, const std::string& created_by);
 // One line each, for `pull --json` and `push --json` (docs/man/varve.1).
 std::string PullLayerJson(const v1::PullEvent::Layer& layer);
 std::string PullDoneJson(const v1::PullEvent::Done& done);

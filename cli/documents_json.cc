@@ -89,6 +89,20 @@ std::string HistoryRowJson(const HistoryRow& row) {
               kOneLine);
 }
 
+std::string TreeLayerJson(const v1::TreeLayer& layer, std::size_t number, const std::string& created_by) {
+  Json json = {{"layer", number},
+               {"diff_id", layer.diff_id()},
+               {"created_by", created_by},
+               {"tar_bytes", layer.tar_bytes()},
+               {"files", layer.files()},
+               {"file_bytes", layer.file_bytes()},
+               {"whiteouts", layer.whiteouts()},
+               {"biggest", Json::array()}};
+  for (const auto& file : layer.biggest())
+    json["biggest"].push_back({{"path", file.path()}, {"size_bytes", file.size_bytes()}});
+  return Text(json, kOneLine);
+}
+
 std::string PullLayerJson(const v1::PullEvent::Layer& layer) {
   std::string state = v1::PullEvent::Layer::State_Name(layer.state());
   std::ranges::transform(state, state.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -35,7 +35,7 @@ int Main(int argc, char** argv) {
   Cli cli{app, session, {}};
   for (const auto add : {AddBench, AddContainers, AddExec, AddExplain,  AddHistory, AddImages, AddImport, AddInspect,
                          AddLoad,  AddLogin,      AddLogs, AddManifest, AddMount,   AddPs,     AddPull,   AddPush,
-                         AddRmi,   AddRun,        AddSave, AddStore,    AddSystem,  AddTag,    AddTags})
+                         AddRmi,   AddRun,        AddSave, AddStore,    AddSystem,  AddTag,    AddTags,   AddTree})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -195,6 +195,19 @@ Result<v1::ExplainReply> DaemonClient::Explain(const v1::ExplainRequest& request
   return Call(*stubs_->store, &v1::Store::Stub::Explain, request);
 }
 
+Status DaemonClient::Diff(const v1::DiffRequest& request,
+                          const std::function<void(const v1::DiffChanges&)>& on_changes) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->store->Diff(&context, request);
+  return ReadAll(*reader, on_changes);
+}
+
+Status DaemonClient::Tree(const v1::TreeRequest& request, const std::function<void(const v1::TreeLayer&)>& on_layer) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->store->Tree(&context, request);
+  return ReadAll(*reader, on_layer);
+}
+
 Result<v1::BenchDedupReply> DaemonClient::BenchDedup(const v1::BenchDedupRequest& request) {
   return Call(*stubs_->store, &v1::Store::Stub::BenchDedup, request);
 }

@@ -59,6 +59,8 @@ class DaemonClient {
   using Access = std::function<v1::RepairRequest(const std::string& repository)>;
   Status Repair(const Access& access, const std::function<void(const v1::RepairEvent&)>& on_event);
   Result<v1::ExplainReply> Explain(const v1::ExplainRequest& request);
+  Status Diff(const v1::DiffRequest& request, const std::function<void(const v1::DiffChanges&)>& on_changes);
+  Status Tree(const v1::TreeRequest& request, const std::function<void(const v1::TreeLayer&)>& on_layer);
   Result<v1::BenchDedupReply> BenchDedup(const v1::BenchDedupRequest& request);
 
   Result<v1::StatusReply> SystemStatus();

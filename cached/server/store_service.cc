@@ -1,13 +1,23 @@
 #include "cached/server/store_service.h"
 
+#include <algorithm>
+
 #include "cached/oci/reference.h"
 #include "cached/server/grpc_status.h"
 #include "cached/server/progress_stream.h"
 #include "cached/server/registry_access.h"
+#include "cached/store/image_contents.h"
 #include "cached/store/usage.h"
 #include "cached/store/verify.h"
 
 namespace varve {
+namespace {
+
+constexpr std::size_t kBatchBytes = 64 << 10;       // of paths, in a message of Diff
+constexpr std::size_t kTreeFilesMax = 1000;         // of a layer
+constexpr std::size_t kTreePathBytesMax = 2 << 20;  // of a layer's files
+
+}  // namespace
 
 grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* request, v1::UsageReply* reply) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const StoreUsage usage,
@@ -147,6 +157,57 @@ grpc::Status StoreService::Explain(grpc::ServerContext*, const v1::ExplainReques
       row.set_grouped(chunk.placement->grouped());
     }
     for (const std::string& image : chunk.images) row.add_images(FamiliarOf(image));
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status StoreService::Diff(grpc::ServerContext* context, const v1::DiffRequest* request,
+                                grpc::ServerWriter<v1::DiffChanges>* changes) {
+  LeaseTable::Session session(store_.leases());
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage from, catalog_.Find(request->from(), Leased::kLayersAndIndex, session));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage to, catalog_.Find(request->to(), Leased::kLayersAndIndex, session));
+  v1::DiffChanges batch;
+  std::size_t bytes = 0;  // of its paths
+  const auto add = [&](const PathChange& change) -> Status {
+    v1::DiffChanges::Change& row = *batch.add_changes();
+    row.set_kind(static_cast<v1::DiffChanges::Kind>(change.kind));
+    row.set_path(change.path);
+    row.set_size_bytes(change.size_bytes);
+    bytes += change.path.size();
+    if (bytes < kBatchBytes) return Ok();
+    bytes = 0;
+    if (context->IsCancelled() || !changes->Write(batch)) return Error(Code::kCancelled, "diff: cancelled");
+    batch.clear_changes();
+    return Ok();
+  };
+  const Status status = DiffStoredImages(store_, from.manifest_digest, to.manifest_digest, request->path(), add);
+  if (status.ok()) changes->Write(batch);
+  return ToGrpc(status);
+}
+
+grpc::Status StoreService::Tree(grpc::ServerContext*, const v1::TreeRequest* request,
+                                grpc::ServerWriter<v1::TreeLayer>* layers) {
+  LeaseTable::Session session(store_.leases());
+  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage image, catalog_.Find(request->image(), Leased::kLayers, session));
+  const std::size_t most = std::min<std::size_t>(request->most_files(), kTreeFilesMax);
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::vector<LayerContents> contents,
+                              ContentsOf(store_, image.manifest_digest, most));
+  for (const LayerContents& one : contents) {
+    v1::TreeLayer layer;
+    layer.set_diff_id(one.diff_id.ToString());
+    layer.set_tar_bytes(one.tar_bytes);
+    layer.set_files(one.files);
+    layer.set_file_bytes(one.file_bytes);
+    layer.set_whiteouts(one.whiteouts);
+    std::size_t bytes = 0;
+    for (const LayerContents::File& file : one.biggest) {
+      bytes += file.path.size();
+      if (bytes > kTreePathBytesMax) break;  // a message has a bound
+      v1::TreeLayer::File& row = *layer.add_biggest();
+      row.set_path(file.path);
+      row.set_size_bytes(file.size_bytes);
+    }
+    layers->Write(layer);
   }
   return grpc::Status::OK;
 }

@@ -21,6 +21,10 @@ class StoreService final : public v1::Store::Service {
   grpc::Status Repair(grpc::ServerContext* context, RepairStream* stream) override;
   grpc::Status Explain(grpc::ServerContext* context, const v1::ExplainRequest* request,
                        v1::ExplainReply* reply) override;
+  grpc::Status Diff(grpc::ServerContext* context, const v1::DiffRequest* request,
+                    grpc::ServerWriter<v1::DiffChanges>* changes) override;
+  grpc::Status Tree(grpc::ServerContext* context, const v1::TreeRequest* request,
+                    grpc::ServerWriter<v1::TreeLayer>* layers) override;
   grpc::Status BenchDedup(grpc::ServerContext* context, const v1::BenchDedupRequest* request,
                           v1::BenchDedupReply* reply) override;
 

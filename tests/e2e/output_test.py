@@ -105,6 +105,15 @@ class OutputTest(NodeTest):
         self.assertEqual(self.node.varve("inspect", "--format", "json", "mine").count("\n"), 1)
         self.assertIn("{{if}} without {{end}}", self.node.refusal("inspect", "-f", "{{if .Id}}", "mine"))
 
+    def test_tree_shows_what_each_layer_adds(self):
+        lines = self.node.varve("tree", "mine").splitlines()
+        self.assertEqual([line.split()[:2] for line in lines], [["layer", "1"], ["1", "kB"], ["layer", "2"], ["1", "kB"]])
+        self.assertEqual([line.split()[-1] for line in lines if not line.startswith("layer")], ["/one", "/two"])
+        rows = [json.loads(line) for line in self.node.varve("tree", "--json", "-n", "0", "mine").splitlines()]
+        self.assertEqual([(row["layer"], row["files"], row["file_bytes"], row["biggest"]) for row in rows],
+                         [(1, 1, 1000, []), (2, 1, 1000, [])])
+        self.assertEqual(rows[1]["created_by"], LONG)
+
     def test_df_counts_what_is_stored(self):
         usage = json.loads(self.node.varve("system", "df", "-v", "--json"))
         self.assertEqual((usage["images"], usage["layers"], usage["chunks"]), (1, 2, 2))
