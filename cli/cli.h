@@ -34,6 +34,7 @@ inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 
 void AddBench(Cli& cli);
+void AddCompletion(Cli& cli);
 void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
 void AddExec(Cli& cli);
 void AddExplain(Cli& cli);
