@@ -3,8 +3,8 @@
 #include <string>
 
 #include "cli/caller_world.h"
-#include "cli/pull_progress.h"
 #include "cli/session.h"
+#include "cli/transfer_progress.h"
 
 namespace varve {
 
@@ -15,6 +15,6 @@ struct PullOptions {
 };
 
 // `varve pull`, and what `varve run` does for an image that is not here.
-Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& progress);
+Status PullFrom(DaemonClient& daemon, const PullOptions& options, TransferProgress& progress);
 
 }  // namespace varve

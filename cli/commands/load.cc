@@ -4,7 +4,7 @@
 #include "cli/archive/image_source.h"
 #include "cli/archive/plain_file.h"
 #include "cli/cli.h"
-#include "cli/pull_progress.h"
+#include "cli/transfer_progress.h"
 
 namespace varve {
 namespace {
@@ -29,9 +29,9 @@ Status Load(Session& session, const LoadOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<SourceImage> images, FindImages(*files, platform));
   if (images.empty()) return Error(Code::kInvalidArgument, files->what() + ": no images");
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  const bool bars = !options.quiet && PullProgress::StyleOfOutput() == PullProgress::Style::kTerminal;
+  const bool bars = !options.quiet && TransferProgress::StyleOfOutput() == TransferProgress::Style::kTerminal;
   for (const SourceImage& image : images) {
-    PullProgress progress(bars ? PullProgress::Style::kTerminal : PullProgress::Style::kQuiet);
+    TransferProgress progress(bars ? TransferProgress::Style::kTerminal : TransferProgress::Style::kQuiet);
     VARVE_RETURN_IF_ERROR(LoadImage(daemon, *files, image, [&](const v1::PullEvent& event) { progress.Show(event); }));
     PrintLoaded(image);
   }

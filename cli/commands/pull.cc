@@ -18,9 +18,9 @@ struct PullCommandOptions {
 
 Status PullAndShow(Session& session, const PullCommandOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  PullProgress progress(options.json    ? PullProgress::Style::kJson
-                        : options.quiet ? PullProgress::Style::kQuiet
-                                        : PullProgress::StyleOfOutput());
+  TransferProgress progress(options.json    ? TransferProgress::Style::kJson
+                            : options.quiet ? TransferProgress::Style::kQuiet
+                                            : TransferProgress::StyleOfOutput());
   VARVE_RETURN_IF_ERROR(PullFrom(daemon, options.pull, progress));
   progress.Finish();
   return Ok();
@@ -36,7 +36,7 @@ Result<int> RunPull(Session& session, const PullCommandOptions& options) {
 
 }  // namespace
 
-Status PullFrom(DaemonClient& daemon, const PullOptions& options, PullProgress& progress) {
+Status PullFrom(DaemonClient& daemon, const PullOptions& options, TransferProgress& progress) {
   const auto show = [&](const v1::PullEvent& event) { progress.Show(event); };
   if (IsImageSource(options.source)) {
     VARVE_ASSIGN_OR_RETURN(const Platform platform, Platform::ParseOrHost(options.platform));

@@ -4,7 +4,7 @@
 #include "cli/caller_world.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
-#include "cli/pull_progress.h"
+#include "cli/transfer_progress.h"
 
 namespace varve {
 namespace {
@@ -19,8 +19,8 @@ struct PushOptions {
 };
 
 Status PushAndShow(Session& session, const PushOptions& options) {
-  using Style = PullProgress::Style;
-  const Style style = options.json ? Style::kJson : options.quiet ? Style::kQuiet : PullProgress::StyleOfOutput();
+  using Style = TransferProgress::Style;
+  const Style style = options.json ? Style::kJson : options.quiet ? Style::kQuiet : TransferProgress::StyleOfOutput();
   const TlsMode tls = options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify;
   v1::PushRequest::Start start;
   start.set_image(options.image);
@@ -30,7 +30,7 @@ Status PushAndShow(Session& session, const PushOptions& options) {
   if (named.ok() && style != Style::kJson && style != Style::kQuiet)
     fmt::print("The push refers to repository [{}]\n", named->Repository());
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  PullProgress progress(style, PullProgress::Direction::kPush);
+  TransferProgress progress(style, TransferProgress::Direction::kPush);
   v1::PushEvent::Done done;
   const auto access = [&](const std::string& repository) { return AnswerAccess<v1::PushRequest>(repository, tls); };
   VARVE_RETURN_IF_ERROR(daemon.Push(start, access, [&](const v1::PushEvent& event) {

@@ -36,7 +36,7 @@ Result<v1::ImageDetail> ImageFor(DaemonClient& daemon, const RunCommandOptions& 
     if (found.ok() || found.error().code() != Code::kNotFound || options.pull == "never") return found;
     fmt::print(stderr, "Unable to find image '{}' locally\n", image);
   }
-  PullProgress progress(PullProgress::Style::kQuiet);
+  TransferProgress progress(TransferProgress::Style::kQuiet);
   VARVE_RETURN_IF_ERROR(
       PullFrom(daemon, {.source = image, .platform = options.platform, .tls_verify = options.tls_verify}, progress));
   return daemon.InspectImage(image, DaemonClient::Purpose::kUse);

@@ -4,7 +4,7 @@
 
 #include "cli/caller_world.h"
 #include "cli/cli.h"
-#include "cli/pull_progress.h"
+#include "cli/transfer_progress.h"
 
 namespace varve {
 namespace {
@@ -19,7 +19,7 @@ struct VerifyOptions {
 Result<int> RunRepair(DaemonClient& daemon, const VerifyOptions& options) {
   const TlsMode tls = options.tls_verify == "false" ? TlsMode::kSkip : TlsMode::kVerify;
   const auto access = [&](const std::string& repository) { return AnswerAccess<v1::RepairRequest>(repository, tls); };
-  PullProgress transfers(PullProgress::StyleOfOutput());
+  TransferProgress transfers(TransferProgress::StyleOfOutput());
   std::uint64_t problems = 0;
   std::uint64_t left = 0;
   VARVE_RETURN_IF_ERROR(daemon.Repair(access, [&](const v1::RepairEvent& event) {

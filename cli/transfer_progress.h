@@ -12,14 +12,15 @@ namespace varve {
 // Shows a pull or a push as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each
 // step otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has
 // nothing to switch off: there are no colours.
-class PullProgress {
+class TransferProgress {
  public:
   enum class Style { kQuiet, kPlain, kTerminal, kJson };
   // kTerminal if standard output is one and TERM is not "dumb", else kPlain.
   static Style StyleOfOutput();
 
   enum class Direction { kPull, kPush };
-  explicit PullProgress(Style style, Direction direction = Direction::kPull) : style_(style), direction_(direction) {}
+  explicit TransferProgress(Style style, Direction direction = Direction::kPull)
+      : style_(style), direction_(direction) {}
   void Show(const v1::PullEvent& event);
   // Of a pull: "Digest: …" and "Status: …"; with kQuiet the reference (the id of an image without one) alone.
   void Finish() const;

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "cli/documents.h"
-#include "cli/pull_progress.h"
+#include "cli/transfer_progress.h"
 
 namespace varve {
 namespace {
@@ -23,8 +23,8 @@ v1::PullEvent LayerEvent(v1::PullEvent::Layer::State state, std::uint64_t done_b
 }
 
 // What a pull of one layer prints.
-std::string ShownAs(PullProgress::Style style) {
-  PullProgress progress(style);
+std::string ShownAs(TransferProgress::Style style) {
+  TransferProgress progress(style);
   v1::PullEvent done;
   done.mutable_done()->set_reference("docker.io/library/x:1");
   done.mutable_done()->set_manifest_digest("sha256:cd");
@@ -38,9 +38,9 @@ std::string ShownAs(PullProgress::Style style) {
   return ::testing::internal::GetCapturedStdout();
 }
 
-TEST(PullProgressTest, AsJsonEachEventIsOneLineAndTheLastIsTheResult) {
+TEST(TransferProgressTest, AsJsonEachEventIsOneLineAndTheLastIsTheResult) {
   std::vector<Json> lines;
-  std::istringstream output(ShownAs(PullProgress::Style::kJson));
+  std::istringstream output(ShownAs(TransferProgress::Style::kJson));
   for (std::string line; std::getline(output, line);) lines.push_back(Json::parse(line));
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[1], Json({{"event", "layer"},
@@ -56,13 +56,13 @@ TEST(PullProgressTest, AsJsonEachEventIsOneLineAndTheLastIsTheResult) {
                             {"up_to_date", false}}));
 }
 
-TEST(PullProgressTest, WithoutATerminalEachStepIsAPlainLine) {
-  EXPECT_EQ(ShownAs(PullProgress::Style::kPlain),
+TEST(TransferProgressTest, WithoutATerminalEachStepIsAPlainLine) {
+  EXPECT_EQ(ShownAs(TransferProgress::Style::kPlain),
             "ab: Downloading\nab: Pull complete\nDigest: sha256:cd\nStatus: Downloaded newer image for x:1\n");
 }
 
-TEST(PullProgressTest, APushHasDockersWordsForItsSteps) {
-  PullProgress progress(PullProgress::Style::kPlain, PullProgress::Direction::kPush);
+TEST(TransferProgressTest, APushHasDockersWordsForItsSteps) {
+  TransferProgress progress(TransferProgress::Style::kPlain, TransferProgress::Direction::kPush);
   v1::PullEvent mounted = LayerEvent(v1::PullEvent::Layer::MOUNTED, 10);
   mounted.mutable_layers(0)->set_from("library/debian");
   ::testing::internal::CaptureStdout();
@@ -75,11 +75,11 @@ TEST(PullProgressTest, APushHasDockersWordsForItsSteps) {
   EXPECT_EQ(Json::parse(PullLayerJson(mounted.layers(0)))["from"], "library/debian");
 }
 
-TEST(PullProgressTest, QuietSaysTheNameAlone) {
-  EXPECT_EQ(ShownAs(PullProgress::Style::kQuiet), "docker.io/library/x:1\n");
+TEST(TransferProgressTest, QuietSaysTheNameAlone) {
+  EXPECT_EQ(ShownAs(TransferProgress::Style::kQuiet), "docker.io/library/x:1\n");
 }
 
-TEST(PullProgressTest, AnErrorIsAnObjectOfOneLineWhateverItsMessageHolds) {
+TEST(TransferProgressTest, AnErrorIsAnObjectOfOneLineWhateverItsMessageHolds) {
   const std::string line = ErrorJson(Error(Code::kNotFound, "No such image: \"x\"\n\xff"));
   EXPECT_EQ(line.find('\n'), std::string::npos);
   EXPECT_EQ(Json::parse(line),

@@ -1,4 +1,4 @@
-#include "cli/pull_progress.h"
+#include "cli/transfer_progress.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ std::string Bar(std::uint64_t done, std::uint64_t total) {
 
 }  // namespace
 
-std::string PullProgress::Words(const v1::PullEvent::Layer& layer) const {
+std::string TransferProgress::Words(const v1::PullEvent::Layer& layer) const {
   const bool pull = direction_ == Direction::kPull;
   switch (layer.state()) {
     case v1::PullEvent::Layer::WAITING:
@@ -46,13 +46,13 @@ std::string PullProgress::Words(const v1::PullEvent::Layer& layer) const {
   }
 }
 
-PullProgress::Style PullProgress::StyleOfOutput() {
+TransferProgress::Style TransferProgress::StyleOfOutput() {
   const char* terminal = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
   const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
   return ::isatty(STDOUT_FILENO) == 1 && !dumb ? Style::kTerminal : Style::kPlain;
 }
 
-void PullProgress::Show(const v1::PullEvent& event) {
+void TransferProgress::Show(const v1::PullEvent& event) {
   if (event.has_done()) done_ = event.done();
   for (const v1::PullEvent::Layer& layer : event.layers()) {
     const auto [found, fresh] = layers_.try_emplace(layer.digest());
@@ -68,7 +68,7 @@ void PullProgress::Show(const v1::PullEvent& event) {
   std::fflush(stdout);
 }
 
-void PullProgress::Redraw() {
+void TransferProgress::Redraw() {
   if (drawn_lines_ > 0) fmt::print("\x1b[{}A", drawn_lines_);
   for (const std::string& digest : order_) {
     const v1::PullEvent::Layer& layer = layers_[digest];
@@ -80,7 +80,7 @@ void PullProgress::Redraw() {
   drawn_lines_ = order_.size();
 }
 
-void PullProgress::Finish() const {
+void TransferProgress::Finish() const {
   if (style_ == Style::kJson) {
     fmt::print("{}\n", PullDoneJson(done_));
     return;
