@@ -88,13 +88,14 @@ class Push {
   };
 
   Status PushLayers(std::span<const Layer> layers);
-  Result<Descriptor> PushLayer(const Layer& layer);
-  Result<std::vector<Original>> OriginalsOf(const Layer& layer) const;
+  Result<Descriptor> PushLayer(const Layer& layer, const std::vector<Original>& originals);
+  Result<std::vector<std::vector<Original>>> OriginalsOf(std::span<const Layer> layers) const;
   // Whether the repository has the original now; `why` says what was in the way.
   Result<bool> BringOriginal(const Layer& layer, const Original& original, std::string& why);
   Result<bool> StreamThrough(const Layer& layer, const Original& original, std::string& why);
   Result<Descriptor> Compress(const Layer& layer, const std::string& why);
   Status PushConfig(const Descriptor& config, const Bytes& bytes);
+  void Note(const Layer& layer, const std::string& what) EXCLUDES(mutex_);
   Status SendTar(const Layer& layer, const std::function<Status(ByteSpan)>& sink);
   BlobUpload UploadOf(const Layer& layer, std::uint64_t total_bytes,
                       std::function<Status(const std::function<Status(ByteSpan)>&)> produce);
@@ -111,8 +112,8 @@ class Push {
   ThreadPool pool_;
   std::unique_ptr<RegistryClient> client_;
   Mutex mutex_;
-  std::map<Digest, Descriptor> replaced_ GUARDED_BY(mutex_);  // by the digest of the original blob
-  PushOutcome outcome_ GUARDED_BY(mutex_);
+  std::map<Digest, Descriptor> replaced_ GUARDED_BY(mutex_);                    // by the digest of the original blob
+  std::map<std::string, std::vector<Digest>> replacements_ GUARDED_BY(mutex_);  // what was done and why → to which
 };
 
 Result<PushOutcome> Push::Run() {
@@ -138,7 +139,11 @@ Result<PushOutcome> Push::Run() {
   std::map<std::size_t, Descriptor> changes;
   {
     MutexLock lock(mutex_);
-    outcome = std::move(outcome_);
+    for (const auto& [what, replaced] : replacements_) {
+      const std::string noun =
+          replaced.size() == 1 ? "layer " + replaced.front().ToString() : fmt::format("{} layers", replaced.size());
+      outcome.notes.push_back(fmt::format("{}: {}", noun, what));
+    }
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const auto found = replaced_.find(manifest.layers[i].digest);
       if (found != replaced_.end()) changes.emplace(i, found->second);
@@ -161,12 +166,13 @@ Result<PushOutcome> Push::Run() {
 
 Status Push::PushLayers(std::span<const Layer> layers) {
   for (const Layer& layer : layers) hooks_.progress({layer.blob.digest, State::kWaiting, 0, layer.blob.size_bytes});
+  VARVE_ASSIGN_OR_RETURN(const auto originals, OriginalsOf(layers));
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> failed = false;
   Status outcome;
   const auto work = [&] {
     for (std::size_t i = next++; i < layers.size() && !failed; i = next++) {
-      auto pushed = PushLayer(layers[i]);
+      auto pushed = PushLayer(layers[i], originals[i]);
       MutexLock lock(mutex_);
       if (pushed.ok() && pushed->digest != layers[i].blob.digest) replaced_.emplace(layers[i].blob.digest, *pushed);
       if (!pushed.ok() && !failed.exchange(true))
@@ -180,47 +186,40 @@ Status Push::PushLayers(std::span<const Layer> layers) {
   return outcome;
 }
 
-// The manifest's own blob first, then those that earlier pushes have made of the layer.
-Result<std::vector<Push::Original>> Push::OriginalsOf(const Layer& layer) const {
-  std::vector<Original> originals = {{layer.blob, std::nullopt}};
+// Of each layer the manifest's own blob first, then those that earlier pushes have made of it.
+Result<std::vector<std::vector<Push::Original>>> Push::OriginalsOf(std::span<const Layer> layers) const {
+  std::vector<std::vector<Original>> originals;
+  for (const Layer& layer : layers) originals.push_back({{layer.blob, std::nullopt}});
   const std::string_view suffix = options_.compression.format == LayerFormat::kGzip ? "gzip" : "zstd";
   VARVE_RETURN_IF_ERROR(
       store_.database().Scan(Column::kBlob, [&](std::string_view key, std::string_view value) -> Status {
         store::Blob record;
-        if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())) ||
-            record.diff_id() != KeyOf(layer.diff_id)) {
-          return Ok();
-        }
-        VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+        if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) return Ok();
         const auto source = Reference::Parse(record.source());
-        if (digest != layer.blob.digest) {
-          if (!record.media_type().ends_with(suffix) || !source.ok()) return Ok();
-          Descriptor blob;
-          blob.digest = digest;
-          blob.size_bytes = record.size_bytes();
-          blob.media_type = record.media_type();
-          originals.push_back({std::move(blob), *source});
-        } else if (source.ok()) {
-          originals.front().source = *source;
+        if (!source.ok()) return Ok();
+        VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(key)));
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+          if (record.diff_id() != KeyOf(layers[i].diff_id)) continue;
+          if (digest == layers[i].blob.digest) {
+            originals[i].front().source = *source;
+          } else if (record.media_type().ends_with(suffix)) {
+            originals[i].push_back({DescriptorOf(record.media_type(), digest, record.size_bytes()), *source});
+          }
         }
         return Ok();
       }));
   return originals;
 }
 
-Result<Descriptor> Push::PushLayer(const Layer& layer) {
+Result<Descriptor> Push::PushLayer(const Layer& layer, const std::vector<Original>& originals) {
   VARVE_RETURN_IF_ERROR(cancel_.Check());
-  VARVE_ASSIGN_OR_RETURN(const std::vector<Original> originals, OriginalsOf(layer));
   std::string why;  // of the manifest's own blob
   for (const Original& original : originals) {
     std::string trouble;
     VARVE_ASSIGN_OR_RETURN(const bool there, BringOriginal(layer, original, trouble));
     if (why.empty()) why = trouble;
     if (!there) continue;
-    if (&original == &originals.front()) return original.blob;
-    MutexLock lock(mutex_);
-    outcome_.notes.push_back(fmt::format("layer {}: {}; {}, compressed here before, takes its place",
-                                         layer.blob.digest.ToString(), why, original.blob.digest.ToString()));
+    if (&original != &originals.front()) Note(layer, "replaced by what was compressed here before: " + why);
     return original.blob;
   }
   return Compress(layer, why);
@@ -287,10 +286,9 @@ Result<Descriptor> Push::Compress(const Layer& layer, const std::string& why) {
     return compressor.Finish();
   });
   VARVE_ASSIGN_OR_RETURN(const UploadedBlob uploaded, client_->UploadBlob(upload, cancel_));
-  Descriptor blob;
-  blob.digest = uploaded.digest;
-  blob.size_bytes = uploaded.size_bytes;
-  blob.media_type = options_.compression.format == LayerFormat::kGzip ? kOciLayerGzipType : kOciLayerZstdType;
+  const bool gzip = options_.compression.format == LayerFormat::kGzip;
+  const Descriptor blob =
+      DescriptorOf(gzip ? kOciLayerGzipType : kOciLayerZstdType, uploaded.digest, uploaded.size_bytes);
   // Both digests were computed here: the next push, and a repair, can go by it.
   store::Blob record;
   record.set_size_bytes(blob.size_bytes);
@@ -303,11 +301,13 @@ Result<Descriptor> Push::Compress(const Layer& layer, const std::string& why) {
   changes.Put(Column::kBlob, KeyOf(blob.digest), record.SerializeAsString());
   VARVE_RETURN_IF_ERROR(store_.CommitChanges(std::move(changes)));
   hooks_.progress({layer.blob.digest, State::kDone, blob.size_bytes, blob.size_bytes});
-  if (blob.digest == layer.blob.digest) return blob;
-  MutexLock lock(mutex_);
-  outcome_.notes.push_back(
-      fmt::format("layer {}: {}; compressed anew as {}", layer.blob.digest.ToString(), why, blob.digest.ToString()));
+  if (blob.digest != layer.blob.digest) Note(layer, "compressed anew: " + why);
   return blob;
+}
+
+void Push::Note(const Layer& layer, const std::string& what) {
+  MutexLock lock(mutex_);
+  replacements_[what].push_back(layer.blob.digest);
 }
 
 Status Push::PushConfig(const Descriptor& config, const Bytes& bytes) {

@@ -27,7 +27,7 @@ struct PushOutcome {
   Digest manifest_digest;
   std::uint64_t manifest_bytes = 0;
   bool changed = false;            // it is not the digest that the image has here
-  std::vector<std::string> notes;  // why; a line for each layer that was compressed
+  std::vector<std::string> notes;  // why: a line for each reason, of one layer or of many
 };
 
 // Brings an image to `destination`. What the repository has is not sent; what another repository of that registry has
