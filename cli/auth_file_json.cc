@@ -23,7 +23,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kConfigBytesMax = 4 << 20;
 constexpr std::size_t kHelperBytesMax = 1 << 20;
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
@@ -82,36 +81,6 @@ std::vector<std::string> KeysOf(const std::string& domain) {
   if (domain == "docker.io")
     return {"https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io"};
   return {domain, "https://" + domain, "http://" + domain, "https://" + domain + "/v2/"};
-}
-
-Result<std::string> DecodeBase64(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const char c : text) {
-    if (c == '=' || c == '\n') continue;
-    const std::size_t value = kBase64.find(c);
-    if (value == std::string_view::npos) return Error(Code::kInvalidArgument, "is not base64");
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>(bits >> have & 0xff);
-    }
-  }
-  return out;
-}
-
-std::string EncodeBase64(std::string_view text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t i = at; i < at + 3; ++i) {
-      group = group << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0u);
-    }
-    for (std::size_t i = 0; i < 4; ++i) out += at + i <= text.size() ? kBase64[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
 }
 
 struct HelperAnswer {
@@ -185,7 +154,7 @@ Status FillFromEntry(const Json& entry, v1::RegistryAccess& access) {
     access.set_password(entry.value("password", ""));
     return Ok();
   }
-  VARVE_ASSIGN_OR_RETURN(const std::string decoded, DecodeBase64(encoded));
+  VARVE_ASSIGN_OR_RETURN(const std::string decoded, FromBase64(encoded).In("its \"auth\""));
   const std::size_t colon = decoded.find(':');
   if (colon == std::string::npos) return Error(Code::kInvalidArgument, "its \"auth\" has no colon");
   access.set_username(decoded.substr(0, colon));
@@ -258,7 +227,7 @@ Result<KeptCredentials> KeepCredentials(const std::string& domain, const std::st
   const auto own = HelperOf(json, domain);
   const auto helper = own ? own : CommonHelper(json);
   if (!helper) {
-    json["auths"][key] = {{"auth", EncodeBase64(username + ":" + password)}};
+    json["auths"][key] = {{"auth", ToBase64(username + ":" + password)}};
     VARVE_RETURN_IF_ERROR(WriteAuthFile(file, json));
     return KeptCredentials{file.path, false};
   }

@@ -5,6 +5,11 @@
 #include <array>
 
 namespace varve {
+namespace {
+
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
 
 Result<std::uint64_t> ByteReader::Varint() {
   std::uint64_t value = 0;
@@ -52,6 +57,36 @@ Result<Bytes> FromHex(std::string_view text) {
     const int low = digit(text[i + 1]);
     if (high < 0 || low < 0) return Error(Code::kInvalidArgument, "not a hex digit");
     bytes.push_back(static_cast<std::byte>(high * 16 + low));
+  }
+  return bytes;
+}
+
+std::string ToBase64(std::string_view bytes) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    unsigned group = 0;
+    for (std::size_t i = at; i < at + 3; ++i) {
+      group = group << 8 | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u);
+    }
+    for (std::size_t i = 0; i < 4; ++i) text += at + i <= bytes.size() ? kBase64[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
+}
+
+Result<std::string> FromBase64(std::string_view text) {
+  while (text.ends_with('=') || text.ends_with('\n')) text.remove_suffix(1);
+  std::string bytes;
+  std::uint32_t bits = 0;
+  unsigned bit_count = 0;
+  for (const char c : text) {
+    if (c == '\n' || c == '\r') continue;
+    const std::size_t digit = kBase64.find(c);
+    if (digit == std::string_view::npos) return Error(Code::kInvalidArgument, "not base64");
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    bit_count += 6;
+    if (bit_count < 8) continue;
+    bit_count -= 8;
+    bytes += static_cast<char>(bits >> bit_count & 0xff);
   }
   return bytes;
 }

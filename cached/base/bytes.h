@@ -86,6 +86,10 @@ class ByteReader {
 std::string ToHex(ByteSpan bytes);
 Result<Bytes> FromHex(std::string_view text);
 
+// With padding; FromBase64 takes it without as well, and with line ends. kInvalidArgument for any other character.
+std::string ToBase64(std::string_view bytes);
+Result<std::string> FromBase64(std::string_view text);
+
 // "512 B", "4.5 MB": powers of 1000 and at most four figures, as docker prints sizes.
 std::string HumanSize(std::uint64_t bytes);
 

@@ -30,6 +30,7 @@
 #include <array>
 #include <charconv>
 
+#include "cached/base/bytes.h"
 #include "cached/ingest/tar_sparse.h"
 
 namespace varve {
@@ -68,24 +69,6 @@ Result<Record> TakeRecord(std::string_view& rest) {
   const Record taken{record.substr(0, equals), record.substr(equals + 1, record.size() - equals - 2)};
   if (taken.key.find('\0') != std::string_view::npos) return Malformed("a key with a NUL");
   return taken;
-}
-
-Result<std::string> DecodeBase64(std::string_view text) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string decoded;
-  std::uint32_t bits = 0;
-  unsigned bit_count = 0;
-  for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return Malformed("an xattr that is no base64");
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    bit_count += 6;
-    if (bit_count < 8) continue;
-    bit_count -= 8;
-    decoded += static_cast<char>(bits >> bit_count & 0xff);
-  }
-  return decoded;
 }
 
 std::string DecodePercent(std::string_view text) {
@@ -185,7 +168,7 @@ Status Apply(PaxAttributes& attributes, const Record& record, const TarLimits& l
     return AddXattr(attributes, std::string(record.key.substr(kSchilyXattr.size())), std::string(record.value), limits);
   }
   if (record.key.starts_with(kLibarchiveXattr)) {
-    VARVE_ASSIGN_OR_RETURN(std::string value, DecodeBase64(record.value));
+    VARVE_ASSIGN_OR_RETURN(std::string value, FromBase64(record.value).In("PAX header: an xattr"));
     return AddXattr(attributes, DecodePercent(record.key.substr(kLibarchiveXattr.size())), std::move(value), limits);
   }
   if (record.key == "GNU.sparse.offset" || record.key == "GNU.sparse.numbytes") {

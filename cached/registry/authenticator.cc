@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cached/base/bytes.h"
 #include "cached/registry/answers.h"
 #include "cached/registry/challenge.h"
 
@@ -11,19 +12,6 @@ namespace varve {
 namespace {
 
 constexpr std::size_t kScopesMax = 32;
-
-std::string Base64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string encoded;
-  for (std::size_t at = 0; at < text.size(); at += 3) {
-    unsigned group = 0;
-    for (std::size_t i = at; i < at + 3; ++i) {
-      group = group << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0u);
-    }
-    for (std::size_t i = 0; i < 4; ++i) encoded += at + i <= text.size() ? kAlphabet[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return encoded;
-}
 
 std::string PercentEncoded(std::string_view text) {
   std::string encoded;
@@ -36,7 +24,7 @@ std::string PercentEncoded(std::string_view text) {
 }
 
 std::string BasicAuthorization(const Credentials& credentials) {
-  return "Basic " + Base64(credentials.username + ":" + credentials.password);
+  return "Basic " + ToBase64(credentials.username + ":" + credentials.password);
 }
 
 std::string ParameterOr(const std::map<std::string, std::string>& parameters, const char* name,

@@ -78,6 +78,20 @@ TEST(BytesTest, OtherTextIsNotHex) {
   EXPECT_EQ(FromHex(" 1").error().code(), Code::kInvalidArgument);
 }
 
+TEST(BytesTest, Base64IsPaddedAndReadWithOrWithout) {
+  // RFC 4648, section 10.
+  for (const auto& [bytes, text] :
+       {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="), std::pair("foo", "Zm9v"),
+        std::pair("foob", "Zm9vYg=="), std::pair("\xff\xfe", "//4=")}) {
+    EXPECT_EQ(ToBase64(bytes), text);
+    EXPECT_EQ(FromBase64(text).value(), bytes);
+  }
+  EXPECT_EQ(FromBase64("Zg").value(), "f");
+  EXPECT_EQ(FromBase64("Zm\r\n9v\n").value(), "foo");
+  EXPECT_EQ(FromBase64("Zm 9v").error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(FromBase64("Zg==Zg").error().code(), Code::kInvalidArgument);
+}
+
 TEST(BytesTest, SizesAreWrittenAsDockerWritesThem) {
   EXPECT_EQ(HumanSize(0), "0 B");
   EXPECT_EQ(HumanSize(999), "999 B");
