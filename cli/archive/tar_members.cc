@@ -88,13 +88,16 @@ Status TarMembers::List() {
     }
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr) continue;  // in no character set that we know, so nobody asks for it
-    if (std::string_view(name).size() > kMemberNameBytesMax) {
+    const char* target = archive_entry_hardlink(entry);
+    const char* symlink = archive_entry_symlink(entry);
+    for (const char* text : {name, target, symlink}) {
+      if (text == nullptr || std::string_view(text).size() <= kMemberNameBytesMax) continue;
       return Error(Code::kResourceExhausted, fmt::format("a name of more than {} bytes", kMemberNameBytesMax));
     }
     Member member{number, 0, std::nullopt};
-    if (const char* target = archive_entry_hardlink(entry); target != nullptr) {
+    if (target != nullptr) {
       member.link = Normal(target);
-    } else if (const char* symlink = archive_entry_symlink(entry); symlink != nullptr) {
+    } else if (symlink != nullptr) {
       member.link = Normal(std::filesystem::path(name).parent_path() / symlink);
     } else if (archive_entry_filetype(entry) == S_IFREG) {
       member.size_bytes = static_cast<std::uint64_t>(archive_entry_size(entry));

@@ -10,7 +10,7 @@
 namespace varve {
 
 inline constexpr std::size_t kArchiveMembersMax = 100'000;
-inline constexpr std::size_t kMemberNameBytesMax = 4096;
+inline constexpr std::size_t kMemberNameBytesMax = 4096;  // of what it links to, too
 
 // The members of a tar, by their names without "./" in front. Symlinks and hard links lead to other members only. Of
 // several members with one name the last counts. Reading one that stands before the one read last starts over, which

@@ -333,6 +333,7 @@ class ArchivesTest(NodeTest):
         self.assert_refused(gzip.compress(zeros.getvalue()), "1100 to 1")  # one in the other
         self.assert_refused(images.tar(member("manifest.json", b"[" * (5 << 20))), "limit of 4194304 bytes")
         self.assert_refused(docker_archive((self.app, None, [BASE, TOP]), extra=[member("d/" * 4000, b"")]), "4096 bytes")
+        self.assert_refused(docker_archive((self.app, None, [BASE, TOP]), extra=[link("l", "d/" * 4000)]), "4096 bytes")
         many = b"".join(tarfile.TarInfo(f"f{number}").tobuf() for number in range(100_001))
         self.assert_refused(many + bytes(1024), "100000 members")
 
