@@ -83,6 +83,18 @@ std::vector<std::string> KeysOf(const std::string& domain) {
   return {domain, "https://" + domain, "http://" + domain, "https://" + domain + "/v2/"};
 }
 
+// What of `json` is an object under `key`, or nothing.
+const Json* ObjectIn(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_object() ? &*found : nullptr;
+}
+
+// The text under `key`; empty where there is none, or something else.
+std::string TextIn(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 struct HelperAnswer {
   int exit_code = 0;
   std::string output;
@@ -135,8 +147,8 @@ Result<bool> FillFromHelper(const std::string& helper, const std::string& domain
   if (KnowsNothing(answer)) return false;
   const Json json = Json::parse(answer.output, nullptr, false);
   if (answer.exit_code != 0 || !json.is_object()) return HelperError(helper, answer);
-  const std::string username = json.value("Username", "");
-  const std::string secret = json.value("Secret", "");
+  const std::string username = TextIn(json, "Username");
+  const std::string secret = TextIn(json, "Secret");
   if (username == "<token>") {
     access.set_identity_token(secret);
   } else {
@@ -147,11 +159,11 @@ Result<bool> FillFromHelper(const std::string& helper, const std::string& domain
 }
 
 Status FillFromEntry(const Json& entry, v1::RegistryAccess& access) {
-  if (entry.contains("identitytoken")) access.set_identity_token(entry.value("identitytoken", ""));
-  const std::string encoded = entry.value("auth", "");
+  access.set_identity_token(TextIn(entry, "identitytoken"));
+  const std::string encoded = TextIn(entry, "auth");
   if (encoded.empty()) {
-    access.set_username(entry.value("username", ""));
-    access.set_password(entry.value("password", ""));
+    access.set_username(TextIn(entry, "username"));
+    access.set_password(TextIn(entry, "password"));
     return Ok();
   }
   VARVE_ASSIGN_OR_RETURN(const std::string decoded, FromBase64(encoded).In("its \"auth\""));
@@ -160,12 +172,6 @@ Status FillFromEntry(const Json& entry, v1::RegistryAccess& access) {
   access.set_username(decoded.substr(0, colon));
   access.set_password(decoded.substr(colon + 1));
   return Ok();
-}
-
-// What of `json` is an object under `key`, or nothing.
-const Json* ObjectIn(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_object() ? &*found : nullptr;
 }
 
 // The helper that is in charge of one registry only.
@@ -178,9 +184,17 @@ std::optional<std::string> HelperOf(const Json& json, const std::string& domain)
 }
 
 std::optional<std::string> CommonHelper(const Json& json) {
-  const auto found = json.find("credsStore");
-  if (found == json.end() || !found->is_string() || found->get_ref<const std::string&>().empty()) return std::nullopt;
-  return *found;
+  const std::string name = TextIn(json, "credsStore");
+  return name.empty() ? std::nullopt : std::optional(name);
+}
+
+// What a helper is given to keep.
+Result<std::string> SecretJson(const std::string& key, const std::string& username, const std::string& password) {
+  try {
+    return Json({{"ServerURL", key}, {"Username", username}, {"Secret", password}}).dump();
+  } catch (const Json::exception&) {
+    return Error(Code::kInvalidArgument, "user name or password is not UTF-8, as a credential helper needs it");
+  }
 }
 
 }  // namespace
@@ -231,8 +245,8 @@ Result<KeptCredentials> KeepCredentials(const std::string& domain, const std::st
     VARVE_RETURN_IF_ERROR(WriteAuthFile(file, json));
     return KeptCredentials{file.path, false};
   }
-  const Json secret = {{"ServerURL", key}, {"Username", username}, {"Secret", password}};
-  VARVE_ASSIGN_OR_RETURN(const HelperAnswer answer, AskHelper(*helper, "store", secret.dump()).In(file.path));
+  VARVE_ASSIGN_OR_RETURN(const std::string secret, SecretJson(key, username, password));
+  VARVE_ASSIGN_OR_RETURN(const HelperAnswer answer, AskHelper(*helper, "store", secret).In(file.path));
   if (answer.exit_code != 0) return HelperError(*helper, answer).In(file.path);
   // As docker does: an entry without a secret says that the helper has one.
   json["auths"][key] = Json::object();

@@ -158,6 +158,17 @@ TEST_F(AuthFileTest, TheHelperOfOneRegistryIsAskedForThatOneOnly) {
   EXPECT_EQ(Config()["auths"]["registry.example"], Json::object());
 }
 
+TEST_F(AuthFileTest, WhatAHelperCannotKeepIsAnError) {
+  InstallHelper("test");
+  Write(R"({"credsStore":"test"})");
+  EXPECT_EQ(KeepCredentials("registry.example", "me", "\xff").error().code(), Code::kInvalidArgument);
+}
+
+TEST_F(AuthFileTest, FieldsOfAnotherTypeCountAsAbsent) {
+  Write(R"({"credsStore":1,"auths":{"registry.example":{"auth":5,"username":["me"],"identitytoken":{}}}})");
+  EXPECT_EQ(Kept("registry.example").username(), "");
+}
+
 TEST_F(AuthFileTest, AHelperThatIsNotThereIsNamed) {
   Write(R"({"credsStore":"absent"})");
   EXPECT_THAT(KeepCredentials("registry.example", "me", "secret").error().message(),
