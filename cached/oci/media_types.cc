@@ -23,7 +23,11 @@ bool IsIndex(std::string_view type) { return type == kOciIndexType || type == kD
 bool IsManifest(std::string_view type) { return type == kOciManifestType || type == kDockerManifestType; }
 
 bool IsLayer(std::string_view type) {
-  return std::ranges::find(kLayerTypes, type) != kLayerTypes.end() || type.starts_with(kOciForeignLayerPrefix);
+  return std::ranges::find(kLayerTypes, type) != kLayerTypes.end() || IsForeignLayer(type);
+}
+
+bool IsForeignLayer(std::string_view type) {
+  return type == kDockerForeignLayerType || type.starts_with(kOciForeignLayerPrefix);
 }
 
 bool IsSchema1(std::string_view type) { return type.starts_with("application/vnd.docker.distribution.manifest.v1+"); }

@@ -28,6 +28,8 @@ std::string_view BareMediaType(std::string_view type);
 bool IsIndex(std::string_view type);
 bool IsManifest(std::string_view type);
 bool IsLayer(std::string_view type);
+// A layer that only its own publisher may give away: no registry has it.
+bool IsForeignLayer(std::string_view type);
 // Docker's manifests of before 2015, signed or not: recognised so that they can be refused by name.
 bool IsSchema1(std::string_view type);
 

@@ -4,28 +4,18 @@
 #include "cached/transfer/registry_fetcher.h"
 
 namespace varve {
-namespace {
 
-// An index may name an index; nobody nests them deeper.
-constexpr int kIndexDepthMax = 4;
-
-Result<FetchedManifest> ResolveManifest(RegistryClient& client, const Reference& reference, const Platform& platform,
-                                        const CancelToken& cancel) {
-  auto fetched =
+Result<ImageTree> FetchImageTree(RegistryClient& client, const Reference& reference,
+                                 const std::optional<Platform>& platform, const CancelToken& cancel) {
+  auto top =
       reference.digest ? client.GetManifest(*reference.digest, cancel) : client.GetManifest(reference.tag, cancel);
-  for (int depth = 0; fetched.ok(); ++depth) {
-    VARVE_ASSIGN_OR_RETURN(const ManifestKind kind, DetectManifestKind(fetched->bytes, fetched->media_type));
-    if (kind == ManifestKind::kManifest) break;
-    if (depth == kIndexDepthMax)
-      return Error(Code::kInvalidArgument, "index " + fetched->digest.ToString() + ": indexes are nested too deeply");
-    VARVE_ASSIGN_OR_RETURN(const Index index, ParseIndex(fetched->bytes, fetched->media_type));
-    VARVE_ASSIGN_OR_RETURN(const Descriptor chosen, ChoosePlatform(index, platform));
-    fetched = client.GetManifest(chosen.digest, cancel);
-  }
-  return fetched;
+  if (!top.ok()) return top.error();
+  return ReadImageTree(std::move(top->bytes), top->media_type, platform,
+                       [&](const Descriptor& manifest) -> Result<Bytes> {
+                         VARVE_ASSIGN_OR_RETURN(FetchedManifest fetched, client.GetManifest(manifest.digest, cancel));
+                         return std::move(fetched.bytes);
+                       });
 }
-
-}  // namespace
 
 Result<Bytes> FetchConfig(BlobFetcher& fetcher, const Descriptor& config, const CancelToken& cancel) {
   if (config.size_bytes > kConfigBytesMax)
@@ -45,7 +35,8 @@ Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTrans
                               const Reference& reference, const Platform& platform, const RegistryOptions& options,
                               const ProgressSink& progress, const CancelToken& cancel) {
   VARVE_ASSIGN_OR_RETURN(const auto client, RegistryClient::Create(transport, reference, options, cancel));
-  VARVE_ASSIGN_OR_RETURN(FetchedManifest fetched, ResolveManifest(*client, reference, platform, cancel));
+  VARVE_ASSIGN_OR_RETURN(const ImageTree tree, FetchImageTree(*client, reference, platform, cancel));
+  const ImageTree::Document& fetched = tree.top();
   VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(fetched.bytes, fetched.media_type));
   RegistryFetcher fetcher(*client);
 
@@ -57,7 +48,7 @@ Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTrans
   if (!config.ok()) config = FetchConfig(fetcher, manifest.config, cancel);  // a damaged one comes again too
   if (!config.ok()) return config.error();
   VARVE_ASSIGN_OR_RETURN(const ImageDocuments image,
-                         ImageDocuments::Parse(std::move(fetched.bytes), fetched.media_type, *std::move(config)));
+                         ImageDocuments::Parse(fetched.bytes, fetched.media_type, *std::move(config)));
   VARVE_ASSIGN_OR_RETURN(const auto missing, installer.Missing(image));
   VARVE_RETURN_IF_ERROR(installer.Install(image, name, reference.Repository(), fetcher, progress, cancel));
   return PullOutcome{

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cached/oci/image_tree.h"
 #include "cached/registry/registry_client.h"
 #include "cached/transfer/blob_fetcher.h"
 
@@ -16,6 +17,10 @@ class RegistryFetcher final : public BlobFetcher {
  private:
   RegistryClient& client_;
 };
+
+// The manifests of an image at a registry: for `platform`, or all of them. Errors name the manifest.
+Result<ImageTree> FetchImageTree(RegistryClient& client, const Reference& reference,
+                                 const std::optional<Platform>& platform, const CancelToken& cancel);
 
 // A config, whole; its digest is the caller's to check.
 Result<Bytes> FetchConfig(BlobFetcher& fetcher, const Descriptor& config, const CancelToken& cancel);

@@ -17,7 +17,6 @@
 namespace varve {
 namespace {
 
-constexpr int kIndexDepthMax = 4;
 constexpr std::size_t kLayoutFileBytesMax = 4096;
 
 // A manifest or config of a layout, which is what its name says.
@@ -29,24 +28,23 @@ Result<Bytes> ReadBlob(ImageFiles& files, const Digest& digest, std::size_t most
                fmt::format("{}: {}: digest mismatch (got {})", files.what(), LayoutBlobName(digest), got.ToString()));
 }
 
+Result<ImageTree> ReadTree(ImageFiles& files, const Descriptor& entry, const std::optional<Platform>& platform) {
+  const auto read = [&](const Descriptor& manifest) { return ReadBlob(files, manifest.digest, kManifestBytesMax); };
+  VARVE_ASSIGN_OR_RETURN(Bytes top, read(entry));
+  return ReadImageTree(std::move(top), entry.media_type, platform, read).In(files.what());
+}
+
 // The image of an entry of a layout's index, without names.
-Result<SourceImage> ReadLayoutImage(ImageFiles& files, Descriptor entry, const Platform& platform) {
-  for (int depth = 0; depth < kIndexDepthMax; ++depth) {
-    VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadBlob(files, entry.digest, kManifestBytesMax));
-    const std::string noun = files.what() + ": manifest " + entry.digest.ToString();
-    VARVE_ASSIGN_OR_RETURN(const ManifestKind kind, DetectManifestKind(bytes, entry.media_type).In(noun));
-    if (kind == ManifestKind::kIndex) {
-      VARVE_ASSIGN_OR_RETURN(const Index index, ParseIndex(bytes, entry.media_type).In(noun));
-      VARVE_ASSIGN_OR_RETURN(entry, ChoosePlatform(index, platform).In(noun));
-      continue;
-    }
-    VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(bytes, entry.media_type).In(noun));
-    VARVE_ASSIGN_OR_RETURN(const Bytes config, ReadBlob(files, manifest.config.digest, kConfigBytesMax));
-    SourceImage image{{}, std::string(AsText(bytes)), std::string(AsText(config)), manifest.config.digest, {}};
-    for (const Descriptor& layer : manifest.layers) image.blobs[layer.digest.ToString()] = LayoutBlobName(layer.digest);
-    return image;
-  }
-  return Error(Code::kInvalidArgument, files.what() + ": indexes are nested too deeply");
+Result<SourceImage> ReadLayoutImage(ImageFiles& files, const Descriptor& entry, const Platform& platform) {
+  VARVE_ASSIGN_OR_RETURN(const ImageTree tree, ReadTree(files, entry, platform));
+  VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(tree.top().bytes, tree.top().media_type));
+  VARVE_ASSIGN_OR_RETURN(const Bytes config, ReadBlob(files, manifest.config.digest, kConfigBytesMax));
+  SourceImage image;
+  image.manifest = AsText(tree.top().bytes);
+  image.config = AsText(config);
+  image.config_digest = manifest.config.digest;
+  for (const Descriptor& layer : manifest.layers) image.blobs[layer.digest.ToString()] = LayoutBlobName(layer.digest);
+  return image;
 }
 
 Result<Index> ReadLayoutIndex(ImageFiles& files) {
@@ -124,6 +122,13 @@ Result<SourceImage> FindLayoutImage(ImageFiles& files, const std::string& path, 
   if (!name) name = NameAfter(path, AnnotationOf(chosen, kRefNameAnnotation));
   if (name) image.names = {name->Canonical()};
   return image;
+}
+
+Result<ImageTree> FindLayoutTree(ImageFiles& files, const std::string& tag, const std::optional<Platform>& platform) {
+  VARVE_ASSIGN_OR_RETURN(const Index top, ReadLayoutIndex(files));
+  VARVE_ASSIGN_OR_RETURN(const Descriptor chosen,
+                         ChooseByTag(top, tag, platform.value_or(Platform::Host())).In(files.what()));
+  return ReadTree(files, chosen, platform);
 }
 
 }  // namespace varve

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "cached/oci/platform.h"
+#include "cached/oci/image_tree.h"
 #include "cli/archive/source_image.h"
 
 namespace varve {
@@ -16,5 +17,8 @@ Result<std::vector<SourceImage>> FindLayoutImages(ImageFiles& files, const Platf
 // last part of `path` without ".tar…"; if that cannot name a repository it stays without.
 Result<SourceImage> FindLayoutImage(ImageFiles& files, const std::string& path, const std::string& tag,
                                     const Platform& platform);
+
+// All documents of the image tagged `tag`, for one platform or for all; its blobs are files LayoutBlobName.
+Result<ImageTree> FindLayoutTree(ImageFiles& files, const std::string& tag, const std::optional<Platform>& platform);
 
 }  // namespace varve

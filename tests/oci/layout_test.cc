@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "cached/content/sha256.h"
+#include "cached/oci/media_types.h"
 
 namespace varve {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 Descriptor Image(std::string_view name, std::string_view tag, std::optional<Platform> platform = std::nullopt) {
@@ -57,6 +59,34 @@ TEST(LayoutTest, OnlyVersionOneIsKnown) {
               HasSubstr("only 1.x"));
   EXPECT_THAT(CheckLayoutVersion(AsBytes("{}")).error().message(), HasSubstr("oci-layout: imageLayoutVersion is \"\""));
   EXPECT_THAT(CheckLayoutVersion(AsBytes("")).error().message(), HasSubstr("oci-layout: not JSON"));
+}
+
+TEST(LayoutTest, AnImageThatIsAddedTakesThePlaceOfItsTagAndLeavesTheRest) {
+  const auto entry = [](std::string_view content, const char* tag) {
+    Descriptor descriptor = DescriptorOf(kOciManifestType, Sha256Of(AsBytes(content)), content.size());
+    if (tag != nullptr) descriptor.annotations[kRefNameAnnotation] = tag;
+    return descriptor;
+  };
+  std::string index;
+  for (const Descriptor& added :
+       {entry("a", "1"), entry("b", "2"), entry("c", nullptr), entry("a", "2"), entry("c", nullptr)}) {
+    const auto with = AddToLayoutIndex(AsBytes(index), added);
+    ASSERT_TRUE(with.ok()) << with.error().message();
+    index = *with;
+  }
+  const auto parsed = ParseIndex(AsBytes(index), "");
+  ASSERT_TRUE(parsed.ok());
+  ASSERT_EQ(parsed->manifests.size(), 3u);
+  EXPECT_EQ(parsed->manifests[0].digest, entry("a", "1").digest);
+  EXPECT_EQ(parsed->manifests[1].digest, entry("a", "2").digest);
+  EXPECT_EQ(parsed->manifests[2].digest, entry("c", nullptr).digest);
+  const std::string foreign =
+      R"({"schemaVersion":2,"annotations":{"mine":"x"},"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",)"
+      R"("digest":"sha256:)" +
+      std::string(64, 'a') + R"(","size":1,"annotations":null,"artifactType":"y"}]})";
+  EXPECT_THAT(AddToLayoutIndex(AsBytes(foreign), entry("a", "1")).value(),
+              AllOf(HasSubstr(R"("annotations":{"mine":"x"})"), HasSubstr(R"("artifactType":"y")")));
+  EXPECT_EQ(AddToLayoutIndex(AsBytes("{"), entry("a", "1")).error().code(), Code::kInvalidArgument);
 }
 
 }  // namespace
