@@ -10,6 +10,7 @@
 
 #include "cached/base/bounded_queue.h"
 #include "cached/base/check.h"
+#include "cached/base/result.h"
 
 namespace varve {
 
@@ -36,5 +37,9 @@ class ThreadPool {
   BoundedQueue<std::function<void()>> queue_;
   std::vector<std::thread> threads_;
 };
+
+// Calls `work` with 0 to `count` - 1 on at most `threads` threads, the caller's among them, and waits. Once one call
+// has failed no other begins; the error is that of the first.
+Status EachInParallel(std::size_t count, std::size_t threads, const std::function<Status(std::size_t)>& work);
 
 }  // namespace varve

@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
+#include "cached/base/thread_pool.h"
 #include "cached/content/chain_id.h"
 #include "cached/content/sha256.h"
 #include "cached/ingest/queue_source.h"
@@ -145,23 +145,10 @@ Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<
 Status ImageInstaller::InstallLayers(std::span<const Layer> layers, std::size_t parallel, const std::string& source,
                                      LeaseTable::Session& session, BlobFetcher& fetcher, const ProgressSink& progress,
                                      const CancelToken& cancel) {
-  std::atomic<std::size_t> next = 0;
-  std::atomic<bool> failed = false;
-  Mutex mutex;
-  Status outcome;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < layers.size() && !failed; i = next++) {
-      Status installed = InstallLayer(layers[i], source, session, fetcher, progress, cancel);
-      if (installed.ok()) continue;
-      MutexLock lock(mutex);
-      if (!failed.exchange(true)) outcome = std::move(installed).In("layer " + layers[i].blob.digest.ToString());
-    }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < std::min(parallel, layers.size()); ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
-  return outcome;
+  return EachInParallel(layers.size(), parallel, [&](std::size_t i) {
+    return InstallLayer(layers[i], source, session, fetcher, progress, cancel)
+        .In("layer " + layers[i].blob.digest.ToString());
+  });
 }
 
 Status ImageInstaller::InstallLayer(const Layer& layer, const std::string& source, LeaseTable::Session& session,
