@@ -18,8 +18,6 @@
 namespace varve {
 namespace {
 
-using State = LayerProgress::State;
-
 // The clients of the repositories that blobs came from, each made when it is needed first. Thread-safe.
 class SourceClients {
  public:
@@ -54,10 +52,6 @@ class SourceClients {
   Mutex mutex_;
   std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
 };
-
-bool IsForeign(const Descriptor& layer) {
-  return layer.media_type == kDockerForeignLayerType || layer.media_type.starts_with(kOciForeignLayerPrefix);
-}
 
 class Push {
  public:
@@ -96,9 +90,8 @@ class Push {
   Result<Descriptor> Compress(const Layer& layer, const std::string& why);
   Status PushConfig(const Descriptor& config, const Bytes& bytes);
   void Note(const Layer& layer, const std::string& what) EXCLUDES(mutex_);
-  Status SendTar(const Layer& layer, const std::function<Status(ByteSpan)>& sink);
-  BlobUpload UploadOf(const Layer& layer, std::uint64_t total_bytes,
-                      std::function<Status(const std::function<Status(ByteSpan)>&)> produce);
+  // Its uncompressed tar.
+  BlobSender::Produce TarOf(const Layer& layer);
 
   Store& store_;
   HttpTransport& transport_;
@@ -110,7 +103,7 @@ class Push {
   LeaseTable::Session session_;
   SourceClients sources_;
   ThreadPool pool_;
-  std::unique_ptr<RegistryClient> client_;
+  std::unique_ptr<BlobSender> sender_;  // from the beginning of Run
   Mutex mutex_;
   std::map<Digest, Descriptor> replaced_ GUARDED_BY(mutex_);                    // by the digest of the original blob
   std::map<std::string, std::vector<Digest>> replacements_ GUARDED_BY(mutex_);  // what was done and why → to which
@@ -122,15 +115,15 @@ Result<PushOutcome> Push::Run() {
   VARVE_ASSIGN_OR_RETURN(Bytes manifest_bytes, ReadManifest(store_, image_.manifest_digest));
   VARVE_ASSIGN_OR_RETURN(const Bytes config, ReadConfig(store_, image_.manifest_digest));
   VARVE_ASSIGN_OR_RETURN(Manifest manifest, ParseManifest(manifest_bytes, ""));
-  VARVE_ASSIGN_OR_RETURN(RegistryOptions access, hooks_.access(destination_));
-  access.access = RepositoryAccess::kPush;
-  VARVE_ASSIGN_OR_RETURN(client_, RegistryClient::Create(transport_, destination_, std::move(access), cancel_));
+  VARVE_ASSIGN_OR_RETURN(BlobSender sender, BlobSender::Open(transport_, destination_, hooks_, cancel_));
+  sender_ = std::make_unique<BlobSender>(std::move(sender));
 
   std::vector<Layer> layers;
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
     const Descriptor& blob = manifest.layers[i];
     const auto same = [&](const Layer& other) { return other.blob.digest == blob.digest; };
-    if (!IsForeign(blob) && std::ranges::none_of(layers, same)) layers.push_back({blob, image_.diff_ids.at(i)});
+    if (!IsForeignLayer(blob.media_type) && std::ranges::none_of(layers, same))
+      layers.push_back({blob, image_.diff_ids.at(i)});
   }
   VARVE_RETURN_IF_ERROR(PushLayers(layers));
   VARVE_RETURN_IF_ERROR(PushConfig(manifest.config, config));
@@ -156,34 +149,22 @@ Result<PushOutcome> Push::Run() {
   outcome.changed = !changes.empty();
   outcome.manifest_digest = Sha256Of(manifest_bytes);
   outcome.manifest_bytes = manifest_bytes.size();
-  if (destination_.digest && *destination_.digest != outcome.manifest_digest)
-    return Error(Code::kFailedPrecondition,
-                 fmt::format("its manifest would be {}; push it to a tag", outcome.manifest_digest.ToString()));
-  const std::string name = destination_.digest ? destination_.digest->ToString() : destination_.tag;
-  VARVE_RETURN_IF_ERROR(client_->PutManifest(name, manifest_bytes, manifest.media_type, cancel_));
+  VARVE_RETURN_IF_ERROR(sender_->PutManifest(manifest_bytes, manifest.media_type));
   return outcome;
 }
 
 Status Push::PushLayers(std::span<const Layer> layers) {
-  for (const Layer& layer : layers) hooks_.progress({layer.blob.digest, State::kWaiting, 0, layer.blob.size_bytes});
+  for (const Layer& layer : layers)
+    hooks_.progress({layer.blob.digest, LayerProgress::State::kWaiting, 0, layer.blob.size_bytes});
   VARVE_ASSIGN_OR_RETURN(const auto originals, OriginalsOf(layers));
-  std::atomic<std::size_t> next = 0;
-  std::atomic<bool> failed = false;
-  Status outcome;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < layers.size() && !failed; i = next++) {
-      auto pushed = PushLayer(layers[i], originals[i]);
-      MutexLock lock(mutex_);
-      if (pushed.ok() && pushed->digest != layers[i].blob.digest) replaced_.emplace(layers[i].blob.digest, *pushed);
-      if (!pushed.ok() && !failed.exchange(true))
-        outcome = pushed.error().In("layer " + layers[i].blob.digest.ToString());
-    }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < std::min(options_.parallel_layers, layers.size()); ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
-  return outcome;
+  return EachInParallel(layers.size(), options_.parallel_layers, [&](std::size_t i) -> Status {
+    const Digest& blob = layers[i].blob.digest;
+    VARVE_ASSIGN_OR_RETURN(Descriptor pushed, PushLayer(layers[i], originals[i]).In("layer " + blob.ToString()));
+    if (pushed.digest == blob) return Ok();
+    MutexLock lock(mutex_);
+    replaced_.emplace(blob, std::move(pushed));
+    return Ok();
+  });
 }
 
 // Of each layer the manifest's own blob first, then those that earlier pushes have made of it.
@@ -227,32 +208,17 @@ Result<Descriptor> Push::PushLayer(const Layer& layer, const std::vector<Origina
 
 Result<bool> Push::BringOriginal(const Layer& layer, const Original& original, std::string& why) {
   const Digest& digest = original.blob.digest;
-  const std::uint64_t total = layer.blob.size_bytes;
-  VARVE_ASSIGN_OR_RETURN(const bool exists, client_->HasBlob(digest, cancel_));
-  if (exists) {
-    hooks_.progress({layer.blob.digest, State::kExists, total, total});
-    return true;
-  }
+  VARVE_ASSIGN_OR_RETURN(const bool there, sender_->Find(digest, original.source, layer.blob));
+  if (there) return true;
   why = "its original blob came from no registry, and was not kept";
   if (!original.source) return false;
-  if (original.source->Repository() == destination_.Repository()) {
-    why = fmt::format("{} has its original blob no more", destination_.Repository());
-  } else if (original.source->domain == destination_.domain) {
-    VARVE_ASSIGN_OR_RETURN(const bool mounted, client_->MountBlob(digest, original.source->path, cancel_));
-    if (mounted) {
-      hooks_.progress({layer.blob.digest, State::kMounted, total, total, original.source->FamiliarRepository()});
-      return true;
-    }
-  }
   if (digest == layer.diff_id) {  // it is not compressed
-    BlobUpload tar = UploadOf(layer, total, [&](const auto& sink) { return SendTar(layer, sink); });
-    tar.expected = digest;
-    VARVE_RETURN_IF_ERROR(client_->UploadBlob(tar, cancel_));
-    hooks_.progress({layer.blob.digest, State::kDone, total, total});
+    VARVE_RETURN_IF_ERROR(sender_->Upload(digest, layer.blob, TarOf(layer)));
     return true;
   }
-  if (original.source->Repository() == destination_.Repository()) return false;
-  return StreamThrough(layer, original, why);
+  if (original.source->Repository() != destination_.Repository()) return StreamThrough(layer, original, why);
+  why = fmt::format("{} has its original blob no more", destination_.Repository());
+  return false;
 }
 
 Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, std::string& why) {
@@ -263,44 +229,31 @@ Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, s
     return false;
   }
   std::atomic<bool> fetch_failed = false;
-  BlobUpload upload = UploadOf(layer, original.blob.size_bytes, [&](const auto& sink) {
+  const auto uploaded = sender_->Upload(original.blob.digest, layer.blob, [&](const BlobFetcher::Sink& sink) {
     Status fetched = (*client)->FetchBlob(original.blob, sink, cancel_);
     if (!fetched.ok() && fetched.error().code() != Code::kCancelled) fetch_failed = true;
     return fetched;
   });
-  upload.expected = original.blob.digest;
-  const auto uploaded = client_->UploadBlob(upload, cancel_);
-  if (uploaded.ok()) {
-    hooks_.progress({layer.blob.digest, State::kDone, uploaded->size_bytes, uploaded->size_bytes});
-    return true;
-  }
+  if (uploaded.ok()) return true;
   if (!fetch_failed && uploaded.error().code() != Code::kDataLoss) return uploaded.error();
   why = fmt::format("its original blob cannot be fetched from {}: {}", source, uploaded.error().message());
   return false;
 }
 
 Result<Descriptor> Push::Compress(const Layer& layer, const std::string& why) {
-  const BlobUpload upload = UploadOf(layer, layer.blob.size_bytes, [&](const auto& sink) -> Status {
-    LayerCompressor compressor(pool_, options_.compression, sink);
-    VARVE_RETURN_IF_ERROR(SendTar(layer, [&](ByteSpan piece) { return compressor.Write(piece); }));
-    return compressor.Finish();
-  });
-  VARVE_ASSIGN_OR_RETURN(const UploadedBlob uploaded, client_->UploadBlob(upload, cancel_));
-  const bool gzip = options_.compression.format == LayerFormat::kGzip;
-  const Descriptor blob =
-      DescriptorOf(gzip ? kOciLayerGzipType : kOciLayerZstdType, uploaded.digest, uploaded.size_bytes);
+  VARVE_ASSIGN_OR_RETURN(const Descriptor blob,
+                         sender_->Compress(options_.compression, pool_, layer.blob, TarOf(layer)));
   // Both digests were computed here: the next push, and a repair, can go by it.
   store::Blob record;
   record.set_size_bytes(blob.size_bytes);
   record.set_media_type(blob.media_type);
   record.set_diff_id(std::string(KeyOf(layer.diff_id)));
   record.set_source(destination_.Repository());
-  static_cast<void>(
-      session_.Touch(blob.digest));  // a collection that has judged an older record must not take this one
+  // A collection that has judged an older record must not take this one.
+  static_cast<void>(session_.Touch(blob.digest));
   JournaledChanges changes;
   changes.Put(Column::kBlob, KeyOf(blob.digest), record.SerializeAsString());
   VARVE_RETURN_IF_ERROR(store_.CommitChanges(std::move(changes)));
-  hooks_.progress({layer.blob.digest, State::kDone, blob.size_bytes, blob.size_bytes});
   if (blob.digest != layer.blob.digest) Note(layer, "compressed anew: " + why);
   return blob;
 }
@@ -310,29 +263,22 @@ void Push::Note(const Layer& layer, const std::string& what) {
   replacements_[what].push_back(layer.blob.digest);
 }
 
+// Docker tells no progress of it.
 Status Push::PushConfig(const Descriptor& config, const Bytes& bytes) {
-  VARVE_ASSIGN_OR_RETURN(const bool exists, client_->HasBlob(config.digest, cancel_));
+  VARVE_ASSIGN_OR_RETURN(const bool exists, sender_->client().HasBlob(config.digest, cancel_));
   if (exists) return Ok();
   BlobUpload upload;
   upload.expected = config.digest;
   upload.open = [&] { return PipeFrom([&](const auto& sink) { return sink(bytes); }); };
-  VARVE_RETURN_IF_ERROR(client_->UploadBlob(upload, cancel_).In("config"));
+  VARVE_RETURN_IF_ERROR(sender_->client().UploadBlob(upload, cancel_).In("config"));
   return Ok();
 }
 
-Status Push::SendTar(const Layer& layer, const std::function<Status(ByteSpan)>& sink) {
-  return ReadLayerTars(
-      store_, std::span(&layer.diff_id, 1), [&](std::size_t, ByteSpan piece) { return sink(piece); }, cancel_);
-}
-
-BlobUpload Push::UploadOf(const Layer& layer, std::uint64_t total_bytes,
-                          std::function<Status(const std::function<Status(ByteSpan)>&)> produce) {
-  BlobUpload upload;
-  upload.open = [produce = std::move(produce)] { return PipeFrom(produce); };
-  upload.progress = [this, &layer, total_bytes](std::uint64_t sent) {
-    hooks_.progress({layer.blob.digest, State::kPushing, sent, std::max(sent, total_bytes)});
+BlobSender::Produce Push::TarOf(const Layer& layer) {
+  return [this, &layer](const BlobFetcher::Sink& sink) {
+    return ReadLayerTars(
+        store_, std::span(&layer.diff_id, 1), [&](std::size_t, ByteSpan piece) { return sink(piece); }, cancel_);
   };
-  return upload;
 }
 
 }  // namespace

@@ -1,26 +1,16 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "cached/ingest/layer_compressor.h"
-#include "cached/oci/reference.h"
-#include "cached/registry/registry_client.h"
+#include "cached/transfer/blob_sender.h"
 #include "cached/transfer/catalog.h"
-#include "cached/transfer/install.h"
 
 namespace varve {
 
 struct PushOptions {
   LayerCompression compression;     // of layers that have to be compressed
   std::size_t parallel_layers = 3;  // each holds LayerCompressor::kBlocksInFlight blocks at most
-};
-
-struct PushHooks {
-  // The caller's world for a repository; called once for each that is spoken to, from several threads.
-  std::function<Result<RegistryOptions>(const Reference&)> access;
-  ProgressSink progress;
 };
 
 struct PushOutcome {
