@@ -27,18 +27,21 @@ std::string Bar(std::uint64_t done, std::uint64_t total) {
 }  // namespace
 
 std::string TransferProgress::Words(const v1::PullEvent::Layer& layer) const {
-  const bool pull = direction_ == Direction::kPull;
+  // In the order of Direction.
+  const auto words = [&](const char* pull, const char* push, const char* copy) {
+    return direction_ == Direction::kPull ? pull : direction_ == Direction::kPush ? push : copy;
+  };
   switch (layer.state()) {
     case v1::PullEvent::Layer::WAITING:
-      return pull ? "Waiting" : "Preparing";
+      return words("Waiting", "Preparing", "Waiting");
     case v1::PullEvent::Layer::DOWNLOADING:
-      return "Downloading";
+      return words("Downloading", "Downloading", "Copying");
     case v1::PullEvent::Layer::EXISTS:
-      return pull ? "Already exists" : "Layer already exists";
+      return words("Already exists", "Layer already exists", "Already exists");
     case v1::PullEvent::Layer::DONE:
-      return pull ? "Pull complete" : "Pushed";
+      return words("Pull complete", "Pushed", "Copied");
     case v1::PullEvent::Layer::PUSHING:
-      return "Pushing";
+      return words("Pushing", "Pushing", "Copying");
     case v1::PullEvent::Layer::MOUNTED:
       return "Mounted from " + layer.from();
     default:
@@ -93,6 +96,11 @@ void TransferProgress::Finish() const {
   }
   fmt::print("Digest: {}\nStatus: {} {}\n", done_.manifest_digest(),
              done_.up_to_date() ? "Image is up to date for" : "Downloaded newer image for", name);
+}
+
+void WarnOfChanges(const v1::PushEvent::Done& done) {
+  for (const std::string& note : done.notes()) fmt::print(stderr, "Warning: {}\n", note);
+  if (done.changed()) fmt::print(stderr, "Warning: so the manifest has another digest than here\n");
 }
 
 }  // namespace varve

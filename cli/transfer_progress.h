@@ -9,8 +9,8 @@
 
 namespace varve {
 
-// Shows a pull or a push as docker does: a line a layer that is rewritten in place on a terminal, a plain line for each
-// step otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has
+// Shows a pull, push or copy as docker does: a line a layer that is rewritten in place on a terminal, a plain line for
+// each step otherwise, nothing when quiet; for machines a JSON object a line, of each event as it comes. NO_COLOR has
 // nothing to switch off: there are no colours.
 class TransferProgress {
  public:
@@ -18,7 +18,7 @@ class TransferProgress {
   // kTerminal if standard output is one and TERM is not "dumb", else kPlain.
   static Style StyleOfOutput();
 
-  enum class Direction { kPull, kPush };
+  enum class Direction { kPull, kPush, kCopy };
   explicit TransferProgress(Style style, Direction direction = Direction::kPull)
       : style_(style), direction_(direction) {}
   void Show(const v1::PullEvent& event);
@@ -37,5 +37,8 @@ class TransferProgress {
   std::size_t drawn_lines_ = 0;
   v1::PullEvent::Done done_;
 };
+
+// On standard error: why a manifest is another one at the registry than here.
+void WarnOfChanges(const v1::PushEvent::Done& done);
 
 }  // namespace varve

@@ -36,6 +36,40 @@ Status ReadAll(Reader& reader, const std::function<void(const Event&)>& on_event
   return FromCall(reader.Finish());
 }
 
+// Gives `on_piece` what the daemon sends, until its error, which is returned.
+template <class Piece>
+Status TakePieces(grpc::ClientContext& context, grpc::ClientReader<Piece>& reader,
+                  const std::function<Status(const Piece&)>& on_piece) {
+  Piece piece;
+  while (reader.Read(&piece)) {
+    const Status taken = on_piece(piece);
+    if (taken.ok()) continue;
+    context.TryCancel();
+    FromCall(reader.Finish()).IgnoreError("it was cancelled here");
+    return taken;
+  }
+  return FromCall(reader.Finish());
+}
+
+// Sends the blob that the daemon wants, as `data` and `last_of_blob`. kCancelled if the daemon reads no more.
+template <class Request, class Stream>
+Status SendPieces(Stream& stream, const std::string& digest, const DaemonClient::SendBlob& send_blob) {
+  Request piece;
+  bool flowing = true;
+  VARVE_RETURN_IF_ERROR(send_blob(digest, [&](ByteSpan bytes) -> Status {
+    for (; !bytes.empty() && flowing; bytes = bytes.subspan(std::min(kPieceBytesMax, bytes.size()))) {
+      piece.set_data(std::string(AsText(bytes.first(std::min(kPieceBytesMax, bytes.size())))));
+      flowing = stream.Write(piece);
+    }
+    return flowing ? Ok() : Status(Error(Code::kCancelled, "the daemon stopped reading"));
+  }));
+  Request last;
+  last.set_data("");
+  last.set_last_of_blob(true);
+  stream.Write(last);
+  return Ok();
+}
+
 }  // namespace
 
 struct DaemonClient::Stubs {
@@ -72,22 +106,8 @@ Status DaemonClient::Load(const v1::LoadRequest::Start& start, const SendBlob& s
   const v1::PullEvent::Need need = event.need();
   // Events arrive while blobs are sent; the daemon does not wait for its reader, so they may be read afterwards.
   Status sent;
-  for (const std::string& digest : need.blobs()) {
-    v1::LoadRequest piece;
-    bool flowing = true;
-    sent = send_blob(digest, [&](ByteSpan bytes) -> Status {
-      for (; !bytes.empty() && flowing; bytes = bytes.subspan(std::min(kPieceBytesMax, bytes.size()))) {
-        piece.set_data(std::string(AsText(bytes.first(std::min(kPieceBytesMax, bytes.size())))));
-        flowing = stream->Write(piece);
-      }
-      return flowing ? Ok() : Status(Error(Code::kCancelled, "the daemon stopped reading"));
-    });
-    if (!sent.ok()) break;
-    v1::LoadRequest last;
-    last.set_data("");
-    last.set_last_of_blob(true);
-    stream->Write(last);
-  }
+  for (int i = 0; i < need.blobs_size() && sent.ok(); ++i)
+    sent = SendPieces<v1::LoadRequest>(*stream, need.blobs(i), send_blob);
   if (!sent.ok() && sent.error().code() != Code::kCancelled) context.TryCancel();
   stream->WritesDone();
   Status finished = ReadAll<decltype(*stream), v1::PullEvent>(*stream, on_event);
@@ -95,20 +115,13 @@ Status DaemonClient::Load(const v1::LoadRequest::Start& start, const SendBlob& s
   return finished;
 }
 
-Status DaemonClient::ReadLayers(const std::vector<std::string>& diff_ids, const OnLayerPiece& on_piece) {
+Status DaemonClient::ReadLayers(const std::vector<std::string>& diff_ids, const OnPiece& on_piece) {
   v1::ReadLayersRequest request;
   request.mutable_diff_ids()->Assign(diff_ids.begin(), diff_ids.end());
   grpc::ClientContext context;
   const auto reader = stubs_->images->ReadLayers(&context, request);
-  v1::LayerPiece piece;
-  while (reader->Read(&piece)) {
-    const Status taken = on_piece(piece.layer(), AsBytes(piece.data()));
-    if (taken.ok()) continue;
-    context.TryCancel();
-    FromCall(reader->Finish()).IgnoreError("it was cancelled here");
-    return taken;
-  }
-  return FromCall(reader->Finish());
+  return TakePieces<v1::LayerPiece>(
+      context, *reader, [&](const v1::LayerPiece& piece) { return on_piece(piece.layer(), AsBytes(piece.data())); });
 }
 
 Result<v1::ListImagesReply> DaemonClient::ListImages() {
@@ -154,17 +167,38 @@ Result<v1::GetManifestReply> DaemonClient::GetManifest(const v1::GetManifestRequ
   return Call(*stubs_->registry, &v1::Registry::Stub::GetManifest, request);
 }
 
-Status DaemonClient::Push(const v1::PushRequest::Start& start, const PushAccess& access,
+Result<v1::GetImageReply> DaemonClient::GetImage(const v1::GetImageRequest& request) {
+  return Call(*stubs_->registry, &v1::Registry::Stub::GetImage, request);
+}
+
+Status DaemonClient::ReadBlobs(const v1::ReadBlobsRequest& request, const OnPiece& on_piece) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->registry->ReadBlobs(&context, request);
+  return TakePieces<v1::BlobPiece>(
+      context, *reader, [&](const v1::BlobPiece& piece) { return on_piece(piece.blob(), AsBytes(piece.data())); });
+}
+
+Status DaemonClient::Push(const v1::PushRequest::Start& start, const PushAccess& access, const SendBlob& send_blob,
                           const std::function<void(const v1::PushEvent&)>& on_event) {
   grpc::ClientContext context;
   const auto stream = stubs_->registry->Push(&context);
   v1::PushRequest first;
   *first.mutable_start() = start;
   stream->Write(first);
-  return ReadAll<decltype(*stream), v1::PushEvent>(*stream, [&](const v1::PushEvent& event) {
-    if (event.need_access().empty()) return on_event(event);
-    stream->Write(access(event.need_access()));  // one that fails shows as the end of the stream
+  Status sent;
+  // An answer that cannot be written shows as the end of the stream.
+  Status finished = ReadAll<decltype(*stream), v1::PushEvent>(*stream, [&](const v1::PushEvent& event) {
+    if (!event.need_access().empty()) {
+      stream->Write(access(event.need_access()));
+    } else if (!event.need_blob().empty()) {
+      sent = SendPieces<v1::PushRequest>(*stream, event.need_blob(), send_blob);
+      if (!sent.ok()) context.TryCancel();
+    } else {
+      on_event(event);
+    }
   });
+  if (!sent.ok() && sent.error().code() != Code::kCancelled) return sent;
+  return finished;
 }
 
 Result<v1::UsageReply> DaemonClient::Usage(const v1::UsageRequest& request) {

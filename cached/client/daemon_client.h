@@ -33,8 +33,8 @@ class DaemonClient {
 
   // The uncompressed tars of `diff_ids`, one after another; `layer` counts from 0. They are right only if it returns
   // OK. An error of `on_piece` ends the call and is returned.
-  using OnLayerPiece = std::function<Status(std::size_t layer, ByteSpan piece)>;
-  Status ReadLayers(const std::vector<std::string>& diff_ids, const OnLayerPiece& on_piece);
+  using OnPiece = std::function<Status(std::size_t layer, ByteSpan piece)>;
+  Status ReadLayers(const std::vector<std::string>& diff_ids, const OnPiece& on_piece);
 
   Result<v1::ListImagesReply> ListImages();
   // kUse: to mount or run it, which is remembered; and nothing of it is collected until EndLease, or for a minute.
@@ -47,9 +47,13 @@ class DaemonClient {
   Status Login(const v1::LoginRequest& request);
   Result<v1::ListTagsReply> ListTags(const v1::ListTagsRequest& request);
   Result<v1::GetManifestReply> GetManifest(const v1::GetManifestRequest& request);
-  // `access` answers what the daemon needs to know of a repository that it has to ask.
+  Result<v1::GetImageReply> GetImage(const v1::GetImageRequest& request);
+  // As ReadLayers, but nothing has been verified.
+  Status ReadBlobs(const v1::ReadBlobsRequest& request, const OnPiece& on_piece);
+  // `access` answers what the daemon needs to know of a repository that it has to ask, `send_blob` gives blobs of an
+  // image that the caller has.
   using PushAccess = std::function<v1::PushRequest(const std::string& repository)>;
-  Status Push(const v1::PushRequest::Start& start, const PushAccess& access,
+  Status Push(const v1::PushRequest::Start& start, const PushAccess& access, const SendBlob& send_blob,
               const std::function<void(const v1::PushEvent&)>& on_event);
 
   Result<v1::UsageReply> Usage(const v1::UsageRequest& request);

@@ -63,6 +63,13 @@ Result<std::pair<std::string, std::size_t>> SplitLayer(const std::string& image)
   return std::pair(image.substr(0, at), layers);
 }
 
+// The canonical name for an image; nothing for an empty one.
+Result<std::optional<std::string>> NameIn(const std::string& text) {
+  if (text.empty()) return std::optional<std::string>();
+  VARVE_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(text));
+  return std::optional(reference.Canonical());
+}
+
 void SetDone(const std::string& name, const Digest& manifest, const Digest& config, bool up_to_date,
              v1::PullEvent& event) {
   event.mutable_done()->set_reference(name);
@@ -77,12 +84,13 @@ grpc::Status ImagesService::Pull(grpc::ServerContext* context, const v1::PullReq
                                  grpc::ServerWriter<v1::PullEvent>* events) {
   VARVE_GRPC_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(request->reference()));
   VARVE_GRPC_ASSIGN_OR_RETURN(const Platform platform, Platform::ParseOrHost(request->platform()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::optional<std::string> name, NameIn(request->name()));
   CancelToken cancel;
   ProgressStream progress([&](const v1::PullEvent& event) { return !context->IsCancelled() && events->Write(event); },
                           cancel);
   auto outcome = PullImage(
       store_, installer_, transport_, reference, platform, ToRegistryOptions(request->access()),
-      [&](const LayerProgress& layer) { progress.Report(layer); }, cancel);
+      [&](const LayerProgress& layer) { progress.Report(layer); }, cancel, name);
   progress.Finish();
   if (!outcome.ok()) return ToGrpc(outcome.error().In("pull " + reference.Familiar()));
   stored_(outcome->manifest_digest);
@@ -98,11 +106,7 @@ grpc::Status ImagesService::Load(grpc::ServerContext* context,
   if (!stream->Read(&first) || !first.has_start())
     return ToGrpc(Error(Code::kInvalidArgument, "load: the client sent no manifest"));
   const v1::LoadRequest::Start& start = first.start();
-  std::optional<std::string> name;
-  if (!start.reference().empty()) {
-    VARVE_GRPC_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(start.reference()));
-    name = reference.Canonical();
-  }
+  VARVE_GRPC_ASSIGN_OR_RETURN(const std::optional<std::string> name, NameIn(start.reference()));
   VARVE_GRPC_ASSIGN_OR_RETURN(const ImageDocuments image,
                               ImageDocuments::Parse(ToBytes(start.manifest()), "", ToBytes(start.config())));
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::vector<Descriptor> missing, installer_.Missing(image));

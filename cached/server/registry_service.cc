@@ -1,11 +1,25 @@
 #include "cached/server/registry_service.h"
 
+#include <optional>
+#include <vector>
+
 #include "cached/registry/login.h"
 #include "cached/server/grpc_status.h"
-#include "cached/server/progress_stream.h"
 #include "cached/server/registry_access.h"
+#include "cached/transfer/copy.h"
+#include "cached/transfer/registry_fetcher.h"
 
 namespace varve {
+namespace {
+
+// Nothing: all of them.
+Result<std::optional<Platform>> ChosenPlatform(const v1::PlatformChoice& choice) {
+  if (choice.all()) return std::optional<Platform>();
+  VARVE_ASSIGN_OR_RETURN(Platform platform, Platform::ParseOrHost(choice.platform()));
+  return std::optional(std::move(platform));
+}
+
+}  // namespace
 
 grpc::Status RegistryService::Login(grpc::ServerContext*, const v1::LoginRequest* request, v1::LoginReply*) {
   const CancelToken cancel;
@@ -36,49 +50,86 @@ grpc::Status RegistryService::GetManifest(grpc::ServerContext*, const v1::GetMan
   return grpc::Status::OK;
 }
 
-grpc::Status RegistryService::Push(grpc::ServerContext* context, PushStream* stream) {
+grpc::Status RegistryService::GetImage(grpc::ServerContext*, const v1::GetImageRequest* request,
+                                       v1::GetImageReply* reply) {
+  const CancelToken cancel;
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(request->reference()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const auto platform, ChosenPlatform(request->choice()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(
+      const auto client, RegistryClient::Create(transport_, reference, ToRegistryOptions(request->access()), cancel));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const ImageTree image, FetchImageTree(*client, reference, platform, cancel));
+  for (const ImageTree::Document& document : image.manifests) reply->add_manifests(std::string(AsText(document.bytes)));
+  return grpc::Status::OK;
+}
+
+grpc::Status RegistryService::ReadBlobs(grpc::ServerContext* context, const v1::ReadBlobsRequest* request,
+                                        grpc::ServerWriter<v1::BlobPiece>* pieces) {
+  const CancelToken cancel;
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference repository, Reference::Parse(request->repository()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(
+      const auto client, RegistryClient::Create(transport_, repository, ToRegistryOptions(request->access()), cancel));
+  v1::BlobPiece piece;
+  for (const auto& blob : request->blobs()) {
+    VARVE_GRPC_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(blob.digest()));
+    const Status sent = client->FetchBlob(
+        DescriptorOf("", digest, blob.size_bytes()),
+        [&](ByteSpan bytes) -> Status {
+          piece.set_data(std::string(AsText(bytes)));
+          if (!context->IsCancelled() && pieces->Write(piece)) return Ok();
+          return Error(Code::kCancelled, "the client is gone");
+        },
+        cancel);
+    if (!sent.ok()) return ToGrpc(sent.error());
+    piece.set_blob(piece.blob() + 1);
+  }
+  return grpc::Status::OK;
+}
+
+Result<PushOutcome> RegistryService::Copy(const v1::PushRequest::Start& start, const Reference& destination,
+                                          PushDialog& dialog, const CancelToken& cancel) {
+  CopyOptions options;
+  if (!start.compression().empty()) {
+    VARVE_ASSIGN_OR_RETURN(options.compression, LayerCompression::Parse(start.compression()));
+  }
+  if (start.source().empty()) {
+    std::vector<Bytes> manifests;
+    for (const std::string& manifest : start.manifests()) manifests.push_back(ToBytes(manifest));
+    VARVE_ASSIGN_OR_RETURN(const ImageTree image, ParseImageTree(manifests));
+    options.parallel_blobs = 1;  // the client sends one at a time, and an upload that waits for its turn would time out
+    return CopyImage(transport_, {image, dialog, std::nullopt}, destination, options, dialog.hooks(), cancel);
+  }
+  VARVE_ASSIGN_OR_RETURN(const Reference source, Reference::Parse(start.source()));
+  VARVE_ASSIGN_OR_RETURN(const auto platform, ChosenPlatform(start.choice()));
+  VARVE_ASSIGN_OR_RETURN(RegistryOptions access, dialog.hooks().access(source));
+  VARVE_ASSIGN_OR_RETURN(const auto client, RegistryClient::Create(transport_, source, std::move(access), cancel));
+  VARVE_ASSIGN_OR_RETURN(const ImageTree image, FetchImageTree(*client, source, platform, cancel));
+  RegistryFetcher blobs(*client);
+  return CopyImage(transport_, {image, blobs, source}, destination, options, dialog.hooks(), cancel);
+}
+
+grpc::Status RegistryService::Push(grpc::ServerContext* context, PushDialog::Stream* stream) {
   v1::PushRequest first;
   if (!stream->Read(&first) || !first.has_start())
     return {grpc::StatusCode::INVALID_ARGUMENT, "push: the client named no image"};
   const v1::PushRequest::Start& start = first.start();
-  VARVE_GRPC_ASSIGN_OR_RETURN(const FoundImage image, catalog_.Find(start.image()));
-  if (start.destination().empty() && image.name.empty())
+  std::optional<FoundImage> stored;
+  if (!start.image().empty()) {
+    VARVE_GRPC_ASSIGN_OR_RETURN(stored, catalog_.Find(start.image()));
+  }
+  const std::string& name = start.destination().empty() && stored ? stored->name : start.destination();
+  if (name.empty())
     return {grpc::StatusCode::INVALID_ARGUMENT, "push " + start.image() + ": an id is no destination; name one",
             "varve"};
-  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference destination,
-                              Reference::Parse(start.destination().empty() ? image.name : start.destination()));
+  VARVE_GRPC_ASSIGN_OR_RETURN(const Reference destination, Reference::Parse(name));
   PushOptions options;
-  if (!start.compression().empty()) {
+  if (stored && !start.compression().empty()) {
     VARVE_GRPC_ASSIGN_OR_RETURN(options.compression, LayerCompression::Parse(start.compression()));
   }
   CancelToken cancel;
-  // Layers ask and report from threads of their own, and a stream takes one writer at a time.
-  std::mutex writing;
-  std::mutex asking;
-  const auto send = [&](const v1::PushEvent& event) {
-    const std::lock_guard<std::mutex> lock(writing);
-    return !context->IsCancelled() && stream->Write(event);
-  };
-  ProgressStream progress(
-      [&](const v1::PullEvent& pull) {
-        v1::PushEvent event;
-        *event.mutable_layers() = pull.layers();
-        return send(event);
-      },
-      cancel);
-  PushHooks hooks;
-  hooks.access = [&](const Reference& repository) -> Result<RegistryOptions> {
-    const std::lock_guard<std::mutex> lock(asking);
-    v1::PushEvent event;
-    event.set_need_access(repository.Repository());
-    v1::PushRequest answer;
-    if (!send(event) || !stream->Read(&answer)) return Error(Code::kCancelled, "the client is gone");
-    if (!answer.trouble().empty()) return Error(Code::kFailedPrecondition, answer.trouble());
-    return ToRegistryOptions(answer.access());
-  };
-  hooks.progress = [&](const LayerProgress& layer) { progress.Report(layer); };
-  const auto outcome = PushImage(store_, transport_, image, destination, options, hooks, cancel);
-  progress.Finish();
+  PushDialog dialog(*context, *stream, cancel);
+  const auto outcome = stored ? PushImage(store_, transport_, *stored, destination, options, dialog.hooks(), cancel)
+                              : Copy(start, destination, dialog, cancel);
+  dialog.FinishProgress();
   if (!outcome.ok()) return ToGrpc(outcome.error().In("push " + destination.Familiar()));
   v1::PushEvent last;
   last.mutable_done()->set_reference(destination.Canonical());
@@ -86,7 +137,7 @@ grpc::Status RegistryService::Push(grpc::ServerContext* context, PushStream* str
   last.mutable_done()->set_size_bytes(outcome->manifest_bytes);
   last.mutable_done()->set_changed(outcome->changed);
   for (const std::string& note : outcome->notes) last.mutable_done()->add_notes(note);
-  send(last);
+  stream->Write(last);
   return grpc::Status::OK;
 }
 

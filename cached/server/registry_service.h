@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cached/server/push_dialog.h"
 #include "cached/transfer/catalog.h"
 #include "cached/transfer/push.h"
 #include "proto/varve/v1/registry.grpc.pb.h"
@@ -9,8 +10,6 @@ namespace varve {
 // varve.v1.Registry. Everything must outlive it.
 class RegistryService final : public v1::Registry::Service {
  public:
-  using PushStream = grpc::ServerReaderWriter<v1::PushEvent, v1::PushRequest>;
-
   RegistryService(Store& store, Catalog& catalog, HttpTransport& transport)
       : store_(store), catalog_(catalog), transport_(transport) {}
 
@@ -19,9 +18,17 @@ class RegistryService final : public v1::Registry::Service {
                         v1::ListTagsReply* reply) override;
   grpc::Status GetManifest(grpc::ServerContext* context, const v1::GetManifestRequest* request,
                            v1::GetManifestReply* reply) override;
-  grpc::Status Push(grpc::ServerContext* context, PushStream* stream) override;
+  grpc::Status GetImage(grpc::ServerContext* context, const v1::GetImageRequest* request,
+                        v1::GetImageReply* reply) override;
+  grpc::Status ReadBlobs(grpc::ServerContext* context, const v1::ReadBlobsRequest* request,
+                         grpc::ServerWriter<v1::BlobPiece>* pieces) override;
+  grpc::Status Push(grpc::ServerContext* context, PushDialog::Stream* stream) override;
 
  private:
+  // Of an image that is not in the store.
+  Result<PushOutcome> Copy(const v1::PushRequest::Start& start, const Reference& destination, PushDialog& dialog,
+                           const CancelToken& cancel);
+
   Store& store_;
   Catalog& catalog_;
   HttpTransport& transport_;

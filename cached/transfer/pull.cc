@@ -33,15 +33,17 @@ Result<Bytes> FetchConfig(BlobFetcher& fetcher, const Descriptor& config, const 
 
 Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTransport& transport,
                               const Reference& reference, const Platform& platform, const RegistryOptions& options,
-                              const ProgressSink& progress, const CancelToken& cancel) {
+                              const ProgressSink& progress, const CancelToken& cancel,
+                              const std::optional<std::string>& wanted_name) {
   VARVE_ASSIGN_OR_RETURN(const auto client, RegistryClient::Create(transport, reference, options, cancel));
   VARVE_ASSIGN_OR_RETURN(const ImageTree tree, FetchImageTree(*client, reference, platform, cancel));
   const ImageTree::Document& fetched = tree.top();
   VARVE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(fetched.bytes, fetched.media_type));
   RegistryFetcher fetcher(*client);
 
-  const std::string name =
-      reference.digest ? reference.Repository() + "@" + reference.digest->ToString() : reference.Canonical();
+  const std::string name = wanted_name        ? *wanted_name
+                           : reference.digest ? reference.Repository() + "@" + reference.digest->ToString()
+                                              : reference.Canonical();
   VARVE_ASSIGN_OR_RETURN(const auto before, store.FindRef(name));
   VARVE_ASSIGN_OR_RETURN(const auto known, store.FindManifest(fetched.digest));
   auto config = known ? ReadConfig(store, fetched.digest) : Error(Code::kNotFound, "not stored");

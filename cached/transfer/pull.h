@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cached/oci/platform.h"
@@ -16,10 +17,11 @@ struct PullOutcome {
   bool up_to_date = false;  // the name meant this image before, and nothing was fetched
 };
 
-// Brings the image of `reference` for `platform` from its registry into the store and names it. Errors name what they
-// are about; nothing of a failed pull is visible.
+// Brings the image of `reference` for `platform` from its registry into the store, under that name or as `name`, a
+// canonical reference. Errors name what they are about; nothing of a failed pull is visible.
 Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTransport& transport,
                               const Reference& reference, const Platform& platform, const RegistryOptions& options,
-                              const ProgressSink& progress, const CancelToken& cancel);
+                              const ProgressSink& progress, const CancelToken& cancel,
+                              const std::optional<std::string>& name = std::nullopt);
 
 }  // namespace varve

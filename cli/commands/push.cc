@@ -33,7 +33,7 @@ Status PushAndShow(Session& session, const PushOptions& options) {
   TransferProgress progress(style, TransferProgress::Direction::kPush);
   v1::PushEvent::Done done;
   const auto access = [&](const std::string& repository) { return AnswerAccess<v1::PushRequest>(repository, tls); };
-  VARVE_RETURN_IF_ERROR(daemon.Push(start, access, [&](const v1::PushEvent& event) {
+  VARVE_RETURN_IF_ERROR(daemon.Push(start, access, {}, [&](const v1::PushEvent& event) {
     v1::PullEvent layers;
     *layers.mutable_layers() = event.layers();
     progress.Show(layers);
@@ -43,8 +43,7 @@ Status PushAndShow(Session& session, const PushOptions& options) {
     fmt::print("{}\n", PushDoneJson(done));
     return Ok();
   }
-  for (const std::string& note : done.notes()) fmt::print(stderr, "Warning: {}\n", note);
-  if (done.changed()) fmt::print(stderr, "Warning: so the manifest has another digest than here\n");
+  WarnOfChanges(done);
   VARVE_ASSIGN_OR_RETURN(const Reference pushed, Reference::Parse(done.reference()));
   if (style == Style::kQuiet) {
     fmt::print("{}\n", done.reference());
