@@ -9,7 +9,7 @@
 namespace varve {
 
 struct PullOptions {
-  std::string source;    // a reference, or one of IsImageSource
+  std::string source;    // a reference, or an ImageLocation in files
   std::string platform;  // empty: the host's
   std::string tls_verify = "true";
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <utility>
 
 #include "cli/archive/docker_images.h"
 #include "cli/archive/layout_directory.h"
@@ -12,22 +11,6 @@
 
 namespace varve {
 namespace {
-
-constexpr std::string_view kLayoutPrefix = "oci:";
-constexpr std::string_view kOciArchivePrefix = "oci-archive:";
-constexpr std::string_view kDockerArchivePrefix = "docker-archive:";
-
-// The names of both kinds of archives, and what they lie in: "FILE:NAME" is divided at the first colon whose left side
-// is there.
-std::pair<std::string, std::string> Split(const std::string& text) {
-  std::error_code error;
-  if (std::filesystem::exists(text, error)) return {text, ""};
-  for (std::size_t colon = text.find(':'); colon != std::string::npos; colon = text.find(':', colon + 1)) {
-    if (std::filesystem::exists(text.substr(0, colon), error)) return {text.substr(0, colon), text.substr(colon + 1)};
-  }
-  const std::size_t colon = std::min(text.find(':'), text.size());
-  return {text.substr(0, colon), ""};
-}
 
 Status Send(DaemonClient& daemon, ImageFiles& files, const SourceImage& image,
             const DaemonClient::OnPullEvent& on_event) {
@@ -49,19 +32,6 @@ Status Send(DaemonClient& daemon, ImageFiles& files, const SourceImage& image,
   return Ok();
 }
 
-Status PullUnnamed(DaemonClient& daemon, const std::string& source, const Platform& platform,
-                   const DaemonClient::OnPullEvent& on_event) {
-  const std::size_t colon = source.find(':') + 1;
-  const auto [path, name] = Split(source.substr(colon));
-  VARVE_ASSIGN_OR_RETURN(const auto files, OpenImageFiles(path));
-  if (source.starts_with(kDockerArchivePrefix)) {
-    VARVE_ASSIGN_OR_RETURN(const SourceImage image, FindDockerImage(*files, name));
-    return LoadImage(daemon, *files, image, on_event);
-  }
-  VARVE_ASSIGN_OR_RETURN(const SourceImage image, FindLayoutImage(*files, path, name, platform));
-  return Send(daemon, *files, image, on_event);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ImageFiles>> OpenImageFiles(const std::string& path) {
@@ -78,14 +48,14 @@ Result<std::vector<SourceImage>> FindImages(ImageFiles& files, const Platform& p
   return index ? FindLayoutImages(files, platform) : FindDockerImages(files);
 }
 
-bool IsImageSource(const std::string& source) {
-  return source.starts_with(kLayoutPrefix) || source.starts_with(kOciArchivePrefix) ||
-         source.starts_with(kDockerArchivePrefix);
-}
-
-Status PullImageSource(DaemonClient& daemon, const std::string& source, const Platform& platform,
-                       const DaemonClient::OnPullEvent& on_event) {
-  return PullUnnamed(daemon, source, platform, on_event).In("pull " + source);
+Status LoadFrom(DaemonClient& daemon, const ImageLocation& source, const Platform& platform, const std::string& name,
+                const DaemonClient::OnPullEvent& on_event) {
+  VARVE_ASSIGN_OR_RETURN(const auto files, OpenImageFiles(source.place));
+  const bool docker = source.kind == ImageLocation::Kind::kDockerArchive;
+  VARVE_ASSIGN_OR_RETURN(SourceImage image, docker ? FindDockerImage(*files, source.name)
+                                                   : FindLayoutImage(*files, source.place, source.name, platform));
+  if (!name.empty()) image.names = {name};
+  return docker ? LoadImage(daemon, *files, image, on_event) : Send(daemon, *files, image, on_event);
 }
 
 Status LoadImage(DaemonClient& daemon, ImageFiles& files, const SourceImage& image,

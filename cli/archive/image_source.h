@@ -6,6 +6,7 @@
 
 #include "cached/client/daemon_client.h"
 #include "cached/oci/platform.h"
+#include "cli/archive/image_location.h"
 #include "cli/archive/source_image.h"
 
 namespace varve {
@@ -18,13 +19,11 @@ Result<std::unique_ptr<ImageFiles>> OpenImageFiles(const std::string& path);
 // the files.
 Result<std::vector<SourceImage>> FindImages(ImageFiles& files, const Platform& platform);
 
-// Where one image is pulled from: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or "docker-archive:FILE[:REFERENCE]".
-bool IsImageSource(const std::string& source);
-
-// Brings that image into the store. One that its layout only has a tag for becomes localhost/NAME:TAG, of the last part
-// of DIR or FILE without ".tar…"; if that cannot name a repository it is known by its id alone.
-Status PullImageSource(DaemonClient& daemon, const std::string& source, const Platform& platform,
-                       const DaemonClient::OnPullEvent& on_event);
+// Brings the image that is in files at `source` into the store, under `name`. Without one it has the name that its
+// archive or layout gives it; if that is a tag alone localhost/NAME:TAG, of the last part of DIR or FILE without
+// ".tar…"; if that cannot name a repository it is known by its id alone.
+Status LoadFrom(DaemonClient& daemon, const ImageLocation& source, const Platform& platform, const std::string& name,
+                const DaemonClient::OnPullEvent& on_event);
 
 // Brings `image` into the store and gives it its names. An image whose config is here already keeps the manifest that
 // it has.

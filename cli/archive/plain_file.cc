@@ -10,6 +10,7 @@
 
 #include "cached/base/bytes.h"
 #include "cli/archive/archive_handle.h"
+#include "cli/archive/output_file.h"
 
 namespace varve {
 namespace {
@@ -39,16 +40,6 @@ Result<UniqueFd> CreateUnlinked() {
   return file;
 }
 
-Status WriteAll(int fd, ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoError(errno, "temporary file");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return Ok();
-}
-
 Status CheckLimits(archive* from, std::uint64_t plain_bytes) {
   if (plain_bytes > kPlainBytesMax) {
     return Error(Code::kResourceExhausted, fmt::format("is more than the limit of {} bytes", kPlainBytesMax));
@@ -73,7 +64,7 @@ Result<UniqueFd> CopyPlain(archive* from) {
     if (code != ARCHIVE_OK) return ArchiveError(from, Code::kDataLoss);
     plain_bytes += size;
     VARVE_RETURN_IF_ERROR(CheckLimits(from, plain_bytes));
-    VARVE_RETURN_IF_ERROR(WriteAll(copy.get(), {static_cast<const std::byte*>(block), size}));
+    VARVE_RETURN_IF_ERROR(WriteAll(copy.get(), {static_cast<const std::byte*>(block), size}).In("temporary file"));
   }
   if (::lseek(copy.get(), 0, SEEK_SET) != 0) return ErrnoError(errno, "temporary file");
   return copy;

@@ -7,9 +7,10 @@
 #include "cached/oci/docker_archive.h"
 #include "cached/oci/image_config.h"
 #include "cached/oci/layout.h"
-#include "cached/oci/manifest.h"
 #include "cached/oci/media_types.h"
 #include "cached/oci/reference.h"
+#include "cli/archive/archive_head.h"
+#include "cli/archive/plain_manifest.h"
 
 namespace varve {
 namespace {
@@ -36,10 +37,7 @@ class Save {
   }
 
   Status Write(TarOutput& output) {
-    VARVE_RETURN_IF_ERROR(output.AddFile("oci-layout", AsBytes(LayoutVersionJson())));
-    VARVE_RETURN_IF_ERROR(output.AddFile("index.json", AsBytes(IndexJson(IndexOfAll()))));
-    VARVE_RETURN_IF_ERROR(output.AddFile("manifest.json", AsBytes(DockerArchiveJson(DockerList()))));
-    for (const char* directory : {"blobs", "blobs/sha256"}) VARVE_RETURN_IF_ERROR(output.AddDirectory(directory));
+    VARVE_RETURN_IF_ERROR(StartArchive(output, IndexOfAll(), DockerList()));
     for (const SavedImage& image : images_) {
       for (const std::string& document : {image.manifest, image.detail.config()}) {
         VARVE_RETURN_IF_ERROR(output.AddFile(LayoutBlobName(Sha256Of(AsBytes(document))), AsBytes(document)));
@@ -80,18 +78,8 @@ class Save {
 
   static Result<SavedImage> Describe(v1::ImageDetail detail) {
     SavedImage image;
-    VARVE_ASSIGN_OR_RETURN(const Digest config_digest, Digest::Parse(detail.config_digest()));
     VARVE_ASSIGN_OR_RETURN(image.config, ParseImageConfig(AsBytes(detail.config())));
-    if (image.config.diff_ids.size() != static_cast<std::size_t>(detail.layer_bytes_size()))
-      return Error(Code::kInternal, "the daemon knows other layers than the config");
-    Manifest manifest;
-    manifest.media_type = kOciManifestType;
-    manifest.config = DescriptorOf(kOciConfigType, config_digest, detail.config().size());
-    for (int i = 0; i < detail.layer_bytes_size(); ++i) {
-      manifest.layers.push_back(
-          DescriptorOf(kOciLayerType, image.config.diff_ids[static_cast<std::size_t>(i)], detail.layer_bytes(i)));
-    }
-    image.manifest = ManifestJson(manifest);
+    VARVE_ASSIGN_OR_RETURN(image.manifest, PlainManifest(detail));
     image.detail = std::move(detail);
     return image;
   }

@@ -1,13 +1,8 @@
 #include "cli/archive/tar_output.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "cli/archive/archive_handle.h"
@@ -81,35 +76,6 @@ Status TarOutput::Append(ByteSpan piece) {
 Status TarOutput::Finish() {
   if (state_->left_bytes != 0) return Error(Code::kInternal, "the last member is not whole");
   if (archive_write_close(state_->handle.get()) != ARCHIVE_OK) return WriteError(state_->handle.get());
-  return Ok();
-}
-
-Result<ArchiveDestination> ArchiveDestination::Open(std::string path) {
-  if (path.empty()) {
-    if (::isatty(STDOUT_FILENO) == 1) {
-      return Error(Code::kInvalidArgument, "refusing to write an archive to a terminal: use -o, or redirect it");
-    }
-    return ArchiveDestination("", "", UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)));
-  }
-  struct stat attributes{};
-  if (::stat(path.c_str(), &attributes) == 0 && !S_ISREG(attributes.st_mode)) {
-    return Error(Code::kInvalidArgument, path + ": is there and no regular file");
-  }
-  std::string temporary = path + ".XXXXXX";
-  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600, as docker's
-  if (!fd.valid()) return ErrnoError(errno, path);
-  return ArchiveDestination(std::move(path), std::move(temporary), std::move(fd));
-}
-
-ArchiveDestination::~ArchiveDestination() {
-  if (fd_.valid() && !temporary_.empty()) ::unlink(temporary_.c_str());
-}
-
-Status ArchiveDestination::Publish() {
-  if (path_.empty()) return Ok();
-  if (::fdatasync(fd_.get()) != 0) return ErrnoError(errno, path_);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return ErrnoError(errno, path_);
-  temporary_.clear();
   return Ok();
 }
 

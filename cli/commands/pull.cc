@@ -38,9 +38,10 @@ Result<int> RunPull(Session& session, const PullCommandOptions& options) {
 
 Status PullFrom(DaemonClient& daemon, const PullOptions& options, TransferProgress& progress) {
   const auto show = [&](const v1::PullEvent& event) { progress.Show(event); };
-  if (IsImageSource(options.source)) {
+  const ImageLocation source = ImageLocation::Parse(options.source);
+  if (source.in_files()) {
     VARVE_ASSIGN_OR_RETURN(const Platform platform, Platform::ParseOrHost(options.platform));
-    return PullImageSource(daemon, options.source, platform, show);
+    return LoadFrom(daemon, source, platform, "", show).In("pull " + options.source);
   }
   VARVE_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(options.source));
   v1::PullRequest request;

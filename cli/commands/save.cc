@@ -1,5 +1,6 @@
 #include "cli/archive/save.h"
 
+#include "cli/archive/output_file.h"
 #include "cli/cli.h"
 
 namespace varve {
@@ -11,7 +12,7 @@ struct SaveOptions {
 };
 
 Status Save(Session& session, const SaveOptions& options) {
-  VARVE_ASSIGN_OR_RETURN(ArchiveDestination destination, ArchiveDestination::Open(options.output));
+  VARVE_ASSIGN_OR_RETURN(OutputFile destination, OutputFile::Open(options.output));
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(TarOutput tar, TarOutput::Create(destination.fd()));
   VARVE_RETURN_IF_ERROR(SaveImages(daemon, options.images, tar));
