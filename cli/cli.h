@@ -36,6 +36,7 @@ inline constexpr int kOwnFailure = 125;  // docker's exit code for what the comm
 void AddBench(Cli& cli);
 void AddCompletion(Cli& cli);
 void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
+void AddCopy(Cli& cli);
 void AddExec(Cli& cli);
 void AddExplain(Cli& cli);
 void AddHistory(Cli& cli);

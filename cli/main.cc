@@ -34,9 +34,9 @@ int Main(int argc, char** argv) {
   Session session(*paths);
   Cli cli{app, session, {}};
   for (const auto add :
-       {AddBench, AddCompletion, AddContainers, AddExec,     AddExplain, AddHistory, AddImages, AddImport, AddInspect,
-        AddLoad,  AddLogin,      AddLogs,       AddManifest, AddMount,   AddPs,      AddPull,   AddPush,   AddRmi,
-        AddRun,   AddSave,       AddStore,      AddSystem,   AddTag,     AddTags,    AddTree})
+       {AddBench,   AddCompletion, AddContainers, AddCopy,  AddExec,     AddExplain, AddHistory, AddImages, AddImport,
+        AddInspect, AddLoad,       AddLogin,      AddLogs,  AddManifest, AddMount,   AddPs,      AddPull,   AddPush,
+        AddRmi,     AddRun,        AddSave,       AddStore, AddSystem,   AddTag,     AddTags,    AddTree})
     add(cli);
   try {
     app.parse(argc, argv);
