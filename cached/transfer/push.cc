@@ -210,14 +210,14 @@ Result<bool> Push::BringOriginal(const Layer& layer, const Original& original, s
   const Digest& digest = original.blob.digest;
   VARVE_ASSIGN_OR_RETURN(const bool there, sender_->Find(digest, original.source, layer.blob));
   if (there) return true;
-  why = "its original blob came from no registry, and was not kept";
+  why = "the original blob came from no registry, and was not kept";
   if (!original.source) return false;
   if (digest == layer.diff_id) {  // it is not compressed
     VARVE_RETURN_IF_ERROR(sender_->Upload(digest, layer.blob, TarOf(layer)));
     return true;
   }
   if (original.source->Repository() != destination_.Repository()) return StreamThrough(layer, original, why);
-  why = fmt::format("{} has its original blob no more", destination_.Repository());
+  why = fmt::format("{} has the original blob no more", destination_.Repository());
   return false;
 }
 
@@ -225,7 +225,7 @@ Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, s
   const std::string source = original.source->Repository();
   const auto client = sources_.Of(*original.source);
   if (!client.ok()) {
-    why = fmt::format("its original blob cannot be fetched from {}: {}", source, client.error().message());
+    why = fmt::format("the original blob cannot be fetched from {}: {}", source, client.error().message());
     return false;
   }
   std::atomic<bool> fetch_failed = false;
@@ -236,7 +236,7 @@ Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, s
   });
   if (uploaded.ok()) return true;
   if (!fetch_failed && uploaded.error().code() != Code::kDataLoss) return uploaded.error();
-  why = fmt::format("its original blob cannot be fetched from {}: {}", source, uploaded.error().message());
+  why = fmt::format("the original blob cannot be fetched from {}: {}", source, uploaded.error().message());
   return false;
 }
 
