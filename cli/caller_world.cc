@@ -64,9 +64,14 @@ Status FillCertsD(const std::string& domain, v1::RegistryAccess& access) {
 }  // namespace
 
 Result<v1::RegistryAccess> AccessTo(const std::string& domain, TlsMode tls) {
+  VARVE_ASSIGN_OR_RETURN(v1::RegistryAccess access, ConnectionTo(domain, tls));
+  VARVE_RETURN_IF_ERROR(FillCredentials(domain, access));
+  return access;
+}
+
+Result<v1::RegistryAccess> ConnectionTo(const std::string& domain, TlsMode tls) {
   v1::RegistryAccess access;
   access.set_skip_tls_verify(tls == TlsMode::kSkip);
-  VARVE_RETURN_IF_ERROR(FillCredentials(domain, access));
   VARVE_RETURN_IF_ERROR(FillAuthorities(access));
   VARVE_RETURN_IF_ERROR(FillCertsD(domain, access));
   access.set_http_proxy(Environment("http_proxy"));  // upper case is not read: CGI lets a request header set it

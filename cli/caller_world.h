@@ -14,6 +14,8 @@ enum class TlsMode { kVerify, kSkip };
 // itself: credentials from the auth file (auth_file.h), authorities from $SSL_CERT_FILE and $SSL_CERT_DIR, certs.d
 // below /etc/docker and /etc/containers, proxies. Errors name the file or helper.
 Result<v1::RegistryAccess> AccessTo(const std::string& domain, TlsMode tls);
+// The same without credentials, for a server that is no registry.
+Result<v1::RegistryAccess> ConnectionTo(const std::string& domain, TlsMode tls);
 
 // What the daemon is told that asks for a repository in the middle of its work: the access, or why there is none.
 template <class Answer>

@@ -178,6 +178,13 @@ Status DaemonClient::ReadBlobs(const v1::ReadBlobsRequest& request, const OnPiec
       context, *reader, [&](const v1::BlobPiece& piece) { return on_piece(piece.blob(), AsBytes(piece.data())); });
 }
 
+Status DaemonClient::Download(const v1::DownloadRequest& request, const Send& sink) {
+  grpc::ClientContext context;
+  const auto reader = stubs_->registry->Download(&context, request);
+  return TakePieces<v1::DownloadPiece>(context, *reader,
+                                       [&](const v1::DownloadPiece& piece) { return sink(AsBytes(piece.data())); });
+}
+
 Status DaemonClient::Push(const v1::PushRequest::Start& start, const PushAccess& access, const SendBlob& send_blob,
                           const std::function<void(const v1::PushEvent&)>& on_event) {
   grpc::ClientContext context;

@@ -50,6 +50,8 @@ class DaemonClient {
   Result<v1::GetImageReply> GetImage(const v1::GetImageRequest& request);
   // As ReadLayers, but nothing has been verified.
   Status ReadBlobs(const v1::ReadBlobsRequest& request, const OnPiece& on_piece);
+  // Hands the file to `sink`, whose error is returned.
+  Status Download(const v1::DownloadRequest& request, const Send& sink);
   // `access` answers what the daemon needs to know of a repository that it has to ask, `send_blob` gives blobs of an
   // image that the caller has.
   using PushAccess = std::function<v1::PushRequest(const std::string& repository)>;

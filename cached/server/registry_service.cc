@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "cached/registry/greeting.h"
 #include "cached/registry/login.h"
 #include "cached/server/grpc_status.h"
 #include "cached/server/registry_access.h"
@@ -83,6 +84,25 @@ grpc::Status RegistryService::ReadBlobs(grpc::ServerContext* context, const v1::
     piece.set_blob(piece.blob() + 1);
   }
   return grpc::Status::OK;
+}
+
+grpc::Status RegistryService::Download(grpc::ServerContext* context, const v1::DownloadRequest* request,
+                                       grpc::ServerWriter<v1::DownloadPiece>* pieces) {
+  const CancelToken cancel;
+  v1::DownloadPiece piece;
+  const auto response = transport_.Send(
+      {.url = request->url(), .headers = {std::string(kUserAgent)}}, ToRegistryOptions(request->access()).connection,
+      [&](const HttpResponse& head, ByteSpan bytes) -> Status {
+        if (!head.succeeded()) return Ok();
+        piece.set_data(std::string(AsText(bytes)));
+        if (!context->IsCancelled() && pieces->Write(piece)) return Ok();
+        return Error(Code::kCancelled, "the client is gone");
+      },
+      cancel);
+  if (!response.ok()) return ToGrpc(response.error());
+  if (response->succeeded()) return grpc::Status::OK;
+  return ToGrpc(Error(response->status == 404 ? Code::kNotFound : Code::kUnknown,
+                      "the server answered with status " + std::to_string(response->status)));
 }
 
 Result<PushOutcome> RegistryService::Copy(const v1::PushRequest::Start& start, const Reference& destination,

@@ -22,6 +22,8 @@ class RegistryService final : public v1::Registry::Service {
                         v1::GetImageReply* reply) override;
   grpc::Status ReadBlobs(grpc::ServerContext* context, const v1::ReadBlobsRequest* request,
                          grpc::ServerWriter<v1::BlobPiece>* pieces) override;
+  grpc::Status Download(grpc::ServerContext* context, const v1::DownloadRequest* request,
+                        grpc::ServerWriter<v1::DownloadPiece>* pieces) override;
   grpc::Status Push(grpc::ServerContext* context, PushDialog::Stream* stream) override;
 
  private:

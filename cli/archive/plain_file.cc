@@ -31,15 +31,6 @@ Result<UniqueFd> OpenGiven(const std::string& path) {
   return file;
 }
 
-Result<UniqueFd> CreateUnlinked() {
-  const char* set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
-  std::string path = std::string(set != nullptr && *set != '\0' ? set : "/var/tmp") + "/varve-XXXXXX";
-  UniqueFd file(::mkostemp(path.data(), O_CLOEXEC));
-  if (!file.valid()) return ErrnoError(errno, path);
-  ::unlink(path.c_str());
-  return file;
-}
-
 Status CheckLimits(archive* from, std::uint64_t plain_bytes) {
   if (plain_bytes > kPlainBytesMax) {
     return Error(Code::kResourceExhausted, fmt::format("is more than the limit of {} bytes", kPlainBytesMax));
@@ -53,7 +44,7 @@ Status CheckLimits(archive* from, std::uint64_t plain_bytes) {
 }
 
 Result<UniqueFd> CopyPlain(archive* from) {
-  VARVE_ASSIGN_OR_RETURN(UniqueFd copy, CreateUnlinked());
+  VARVE_ASSIGN_OR_RETURN(UniqueFd copy, CreateTemporary());
   const void* block = nullptr;
   std::size_t size = 0;
   la_int64_t offset = 0;
@@ -70,8 +61,7 @@ Result<UniqueFd> CopyPlain(archive* from) {
   return copy;
 }
 
-Result<UniqueFd> OpenUnnamed(const std::string& path) {
-  VARVE_ASSIGN_OR_RETURN(UniqueFd given, OpenGiven(path));
+Result<UniqueFd> Plain(UniqueFd given) {
   struct stat attributes{};
   if (::fstat(given.get(), &attributes) != 0) return ErrnoError(errno, "cannot be looked at");
   if (S_ISDIR(attributes.st_mode)) return Error(Code::kInvalidArgument, "it is a directory");
@@ -98,8 +88,21 @@ Result<UniqueFd> OpenUnnamed(const std::string& path) {
 
 }  // namespace
 
+Result<UniqueFd> CreateTemporary() {
+  const char* set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
+  std::string path = std::string(set != nullptr && *set != '\0' ? set : "/var/tmp") + "/varve-XXXXXX";
+  UniqueFd file(::mkostemp(path.data(), O_CLOEXEC));
+  if (!file.valid()) return ErrnoError(errno, path);
+  ::unlink(path.c_str());
+  return file;
+}
+
+Result<UniqueFd> PlainOf(UniqueFd given, const std::string& what) { return Plain(std::move(given)).In(what); }
+
 Result<UniqueFd> OpenPlain(const std::string& path) {
-  return OpenUnnamed(path).In(path == kStandardInput ? "standard input" : path);
+  const std::string what = path == kStandardInput ? "standard input" : path;
+  VARVE_ASSIGN_OR_RETURN(UniqueFd given, OpenGiven(path).In(what));
+  return PlainOf(std::move(given), what);
 }
 
 }  // namespace varve

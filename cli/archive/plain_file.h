@@ -20,4 +20,10 @@ inline constexpr std::uint64_t kPlainRatioFreeBytes = std::uint64_t{16} << 20;
 // /var/tmp, first. Errors name what was asked for. kResourceExhausted beyond a limit above.
 Result<UniqueFd> OpenPlain(const std::string& path);
 
+// The same of an open file; errors name it `what`.
+Result<UniqueFd> PlainOf(UniqueFd given, const std::string& what);
+
+// An empty, unlinked file there.
+Result<UniqueFd> CreateTemporary();
+
 }  // namespace varve

@@ -10,7 +10,9 @@
 #include "cached/oci/media_types.h"
 #include "cached/oci/reference.h"
 #include "cli/archive/import_config.h"
+#include "cli/archive/output_file.h"
 #include "cli/archive/plain_file.h"
+#include "cli/caller_world.h"
 #include "cli/cli.h"
 
 namespace varve {
@@ -39,6 +41,26 @@ Status ReadAll(const UniqueFd& file, const DaemonClient::Send& sink) {
   }
 }
 
+bool IsUrl(const std::string& text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
+Result<UniqueFd> Download(DaemonClient& daemon, const std::string& url) {
+  const std::size_t host = url.find("://") + 3;
+  v1::DownloadRequest request;
+  request.set_url(url);
+  VARVE_ASSIGN_OR_RETURN(*request.mutable_access(),
+                         ConnectionTo(url.substr(host, url.find('/', host) - host), TlsMode::kVerify));
+  VARVE_ASSIGN_OR_RETURN(UniqueFd file, CreateTemporary());
+  std::uint64_t size_bytes = 0;
+  VARVE_RETURN_IF_ERROR(daemon.Download(request, [&](ByteSpan piece) -> Status {
+    size_bytes += piece.size();
+    if (size_bytes > kPlainBytesMax)
+      return Error(Code::kResourceExhausted, fmt::format("is more than the limit of {} bytes", kPlainBytesMax));
+    return WriteAll(file.get(), piece).In("temporary file");
+  }));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return ErrnoError(errno, "temporary file");
+  return PlainOf(std::move(file), url);
+}
+
 // The image's id.
 Result<Digest> Import(Session& session, const ImportOptions& options) {
   v1::LoadRequest::Start start;
@@ -54,7 +76,9 @@ Result<Digest> Import(Session& session, const ImportOptions& options) {
   image.changes = options.changes;
   VARVE_RETURN_IF_ERROR(ImportConfigJson(image));  // a change that is wrong is said before anything is read
 
-  VARVE_ASSIGN_OR_RETURN(const UniqueFd tar, OpenPlain(options.file));
+  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd tar,
+                         IsUrl(options.file) ? Download(daemon, options.file) : OpenPlain(options.file));
   Sha256 hash;
   std::uint64_t tar_bytes = 0;
   VARVE_RETURN_IF_ERROR(ReadAll(tar, [&](ByteSpan piece) -> Status {
@@ -71,7 +95,6 @@ Result<Digest> Import(Session& session, const ImportOptions& options) {
   manifest.layers = {DescriptorOf(kOciLayerType, image.diff_id, tar_bytes)};
   start.set_manifest(ManifestJson(manifest));
   start.set_config(config);
-  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_RETURN_IF_ERROR(daemon.Load(
       start, [&](const std::string&, const DaemonClient::Send& send) { return ReadAll(tar, send); },
       [](const v1::PullEvent&) {}));
@@ -89,7 +112,7 @@ Result<int> RunImport(Session& session, const ImportOptions& options) {
 void AddImport(Cli& cli) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = cli.app.add_subcommand("import", "Make an image of one layer from a tar of a file system");
-  command->add_option("FILE", options->file, "tar, compressed or not; - for standard input")->required();
+  command->add_option("FILE", options->file, "tar, compressed or not, or its URL; - for standard input")->required();
   command->add_option("NAME", options->reference, "NAME[:TAG] to give it");
   command->add_option("-c,--change", options->changes, "instruction of a Dockerfile to apply to the config")
       ->allow_extra_args(false);

@@ -15,6 +15,7 @@ import tarfile
 import unittest
 
 import images
+import registry
 from node import NodeTest
 
 BASE = images.tar(images.directory("etc"), images.file("etc/name", b"base\n"), images.file("etc/gone", b"gone\n"),
@@ -371,6 +372,18 @@ class ArchivesTest(NodeTest):
         self.file.write_bytes(b"no tar\n" * 1000)
         self.assertIn("import", self.node.refusal("import", str(self.file)))
         self.assertEqual(self.ids(), set())
+
+    def test_import_fetches_what_is_named_by_a_url(self):
+        server = registry.Registry()
+        self.addCleanup(server.close)
+        server.answer("/roots/base.tar.gz", 200, gzip.compress(BASE))
+        self.node.varve("import", f"http://{server.host}/roots/base.tar.gz", "fetched:1")
+        image = json.loads(self.node.varve("inspect", "fetched:1"))[0]
+        self.assertEqual(image["RootFS"]["Layers"], [images.digest_of(BASE)])
+        self.assertIn("404", self.node.refusal("import", f"http://{server.host}/roots/absent.tar"))
+        server.answer("/empty.tar", 200, b"")
+        self.assertIn("empty", self.node.refusal("import", f"http://{server.host}/empty.tar"))
+        self.assertIn("refused", self.node.refusal("import", f"http://127.0.0.1:{registry.free_port()}/x.tar"))
 
 
 if __name__ == "__main__":
