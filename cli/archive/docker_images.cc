@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cached/content/sha256.h"
 #include "cached/oci/docker_archive.h"
@@ -11,6 +13,7 @@
 #include "cached/oci/manifest.h"
 #include "cached/oci/media_types.h"
 #include "cached/oci/reference.h"
+#include "cli/archive/ancient_images.h"
 
 namespace varve {
 namespace {
@@ -55,29 +58,43 @@ Status CheckConfigName(ImageFiles& files, const std::string& member, const Diges
                fmt::format("{}: {}: digest mismatch (got {})", files.what(), member, digest.ToString()));
 }
 
-Result<SourceImage> ReadDockerImage(ImageFiles& files, const DockerArchiveImage& listed) {
+// An image as its archive lists it.
+struct Listed {
+  DockerArchiveImage entry;
+  std::optional<std::string> config;  // that is made, since the archive has none
+};
+
+// Its config, and where that stands.
+Result<std::pair<Bytes, std::string>> ConfigOf(ImageFiles& files, const Listed& listed) {
+  if (listed.config) return std::pair(ToBytes(*listed.config), std::string("repositories"));
+  VARVE_ASSIGN_OR_RETURN(Bytes config, ReadSmall(files, listed.entry.config, kConfigBytesMax));
+  VARVE_RETURN_IF_ERROR(CheckConfigName(files, listed.entry.config, Sha256Of(config)));
+  return std::pair(std::move(config), listed.entry.config);
+}
+
+Result<SourceImage> ReadDockerImage(ImageFiles& files, const Listed& image_listed) {
+  const DockerArchiveImage& listed = image_listed.entry;
   SourceImage image;
   for (const std::string& tag : listed.repo_tags) {
     VARVE_ASSIGN_OR_RETURN(const Reference name, Reference::Parse(tag).In(files.what()));
     if (name.digest) return Error(Code::kInvalidArgument, files.what() + ": " + tag + ": a tag cannot be a digest");
     image.names.push_back(name.Canonical());
   }
-  VARVE_ASSIGN_OR_RETURN(const Bytes config_bytes, ReadSmall(files, listed.config, kConfigBytesMax));
+  VARVE_ASSIGN_OR_RETURN(const auto config, ConfigOf(files, image_listed));
+  const auto& [config_bytes, stands] = config;
   image.config = AsText(config_bytes);
   image.config_digest = Sha256Of(config_bytes);
-  VARVE_RETURN_IF_ERROR(CheckConfigName(files, listed.config, image.config_digest));
-  VARVE_ASSIGN_OR_RETURN(const ImageConfig config,
-                         ParseImageConfig(config_bytes).In(files.what() + ": " + listed.config));
-  if (config.diff_ids.size() != listed.layers.size()) {
+  VARVE_ASSIGN_OR_RETURN(const ImageConfig parsed, ParseImageConfig(config_bytes).In(files.what() + ": " + stands));
+  if (parsed.diff_ids.size() != listed.layers.size()) {
     return Error(Code::kInvalidArgument,
                  fmt::format("{}: manifest.json lists {} layers, but {} has {} diff IDs", files.what(),
-                             listed.layers.size(), listed.config, config.diff_ids.size()));
+                             listed.layers.size(), stands, parsed.diff_ids.size()));
   }
   Manifest manifest;
   manifest.media_type = kOciManifestType;
   manifest.config = DescriptorOf(kOciConfigType, image.config_digest, config_bytes.size());
   for (std::size_t i = 0; i < listed.layers.size(); ++i) {
-    VARVE_ASSIGN_OR_RETURN(Descriptor layer, DescribeLayer(files, listed.layers[i], config.diff_ids[i]));
+    VARVE_ASSIGN_OR_RETURN(Descriptor layer, DescribeLayer(files, listed.layers[i], parsed.diff_ids[i]));
     image.blobs[layer.digest.ToString()] = listed.layers[i];
     manifest.layers.push_back(std::move(layer));
   }
@@ -85,27 +102,33 @@ Result<SourceImage> ReadDockerImage(ImageFiles& files, const DockerArchiveImage&
   return image;
 }
 
-Result<std::vector<DockerArchiveImage>> ReadDockerList(ImageFiles& files) {
+Result<std::vector<Listed>> ReadDockerList(ImageFiles& files) {
+  std::vector<Listed> list;
   VARVE_ASSIGN_OR_RETURN(const auto listed, files.SizeOf("manifest.json"));
-  if (!listed) {
-    VARVE_ASSIGN_OR_RETURN(const auto ancient, files.SizeOf("repositories"));
-    return Error(
-        Code::kInvalidArgument,
-        files.what() + (ancient ? ": an archive of docker before 1.10, whose images have no config: load and save "
-                                  "it with docker"
-                                : ": neither an OCI layout nor an archive of docker save: it has no index.json and "
-                                  "no manifest.json"));
+  if (listed) {
+    VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadSmall(files, "manifest.json", kManifestBytesMax));
+    VARVE_ASSIGN_OR_RETURN(auto entries, ParseDockerArchive(text).In(files.what()));
+    for (DockerArchiveImage& entry : entries) list.push_back({std::move(entry), std::nullopt});
+    return list;
   }
-  VARVE_ASSIGN_OR_RETURN(const Bytes list, ReadSmall(files, "manifest.json", kManifestBytesMax));
-  return ParseDockerArchive(list).In(files.what());
+  VARVE_ASSIGN_OR_RETURN(const auto ancient, files.SizeOf("repositories"));
+  if (!ancient) {
+    return Error(Code::kInvalidArgument, files.what() +
+                                             ": neither an OCI layout nor an archive of docker save: it has no "
+                                             "index.json, manifest.json or repositories");
+  }
+  VARVE_ASSIGN_OR_RETURN(auto images, FindAncientImages(files));
+  for (AncientImage& image : images)
+    list.push_back({{"", std::move(image.repo_tags), std::move(image.layers)}, std::move(image.config)});
+  return list;
 }
 
 }  // namespace
 
 Result<std::vector<SourceImage>> FindDockerImages(ImageFiles& files) {
-  VARVE_ASSIGN_OR_RETURN(const std::vector<DockerArchiveImage> list, ReadDockerList(files));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Listed> list, ReadDockerList(files));
   std::vector<SourceImage> images;
-  for (const DockerArchiveImage& listed : list) {
+  for (const Listed& listed : list) {
     VARVE_ASSIGN_OR_RETURN(SourceImage image, ReadDockerImage(files, listed));
     images.push_back(std::move(image));
   }
@@ -113,20 +136,21 @@ Result<std::vector<SourceImage>> FindDockerImages(ImageFiles& files) {
 }
 
 Result<SourceImage> FindDockerImage(ImageFiles& files, const std::string& wanted) {
-  VARVE_ASSIGN_OR_RETURN(const std::vector<DockerArchiveImage> list, ReadDockerList(files));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Listed> list, ReadDockerList(files));
   if (wanted.empty()) {
     if (list.size() == 1) return ReadDockerImage(files, list.front());
     return Error(Code::kInvalidArgument,
                  fmt::format("{}: has {} images: name one behind the file, FILE:NAME", files.what(), list.size()));
   }
   VARVE_ASSIGN_OR_RETURN(const Reference reference, Reference::Parse(wanted));
-  for (DockerArchiveImage image : list) {
-    const auto named = std::ranges::find_if(image.repo_tags, [&](const std::string& tag) {
+  for (Listed image : list) {
+    std::vector<std::string>& tags = image.entry.repo_tags;
+    const auto named = std::ranges::find_if(tags, [&](const std::string& tag) {
       const auto name = Reference::Parse(tag);
       return name.ok() && *name == reference;
     });
-    if (named == image.repo_tags.end()) continue;
-    image.repo_tags = {*named};
+    if (named == tags.end()) continue;
+    tags = {*named};
     return ReadDockerImage(files, image);
   }
   return Error(Code::kNotFound, fmt::format("{}: no image named {}", files.what(), reference.Familiar()));

@@ -66,6 +66,17 @@ def docker_archive(*listed, extra=()):
     return images.tar(*members, *extra, member("manifest.json", json.dumps(manifest).encode()))
 
 
+def ancient_archive(repositories, *layers):
+    """What docker before 1.10 saved: layers are (id, parent, tar, what else is in their "json")."""
+    members = []
+    for identity, parent, tar, more in layers:
+        about = {"id": identity, "created": "2015-10-01T00:00:00Z", "architecture": "amd64", "os": "linux", "Size": len(tar),
+                 "container_config": {"Cmd": ["/bin/sh", "-c", f"make {identity[0]}"]}} | ({"parent": parent} if parent else {}) | more
+        members += [member(identity + "/", type=tarfile.DIRTYPE), member(identity + "/VERSION", b"1.0"),
+                    member(identity + "/json", json.dumps(about).encode()), member(identity + "/layer.tar", tar)]
+    return images.tar(*members, member("repositories", json.dumps(repositories).encode()))
+
+
 class ArchivesTest(NodeTest):
     def setUp(self):
         super().setUp()
@@ -221,6 +232,29 @@ class ArchivesTest(NodeTest):
         self.assertEqual(self.ids(), {identity_of(self.app), identity_of(self.other)})
         self.assertEqual(self.load(data, "-q").count("Loaded"), 3)  # again: it is all here
 
+    def test_archives_of_docker_before_1_10_have_no_configs_and_are_taken(self):
+        data = ancient_archive({"old/app": {"1": "b" * 64, "2": "a" * 64}}, ("a" * 64, "", BASE, {}),
+                               ("b" * 64, "a" * 64, TOP, {"config": {"Cmd": ["/bin/run"]}, "comment": "top"}))
+        self.assertCountEqual(self.load(data).splitlines(), ["Loaded image: old/app:1", "Loaded image: old/app:2"])
+        image = json.loads(self.node.varve("inspect", "old/app:1"))[0]
+        self.assertEqual(image["RootFS"]["Layers"], [images.digest_of(BASE), images.digest_of(TOP)])
+        self.assertEqual((image["Config"]["Cmd"], image["Architecture"], image["Created"]), (["/bin/run"], "amd64", "2015-10-01T00:00:00Z"))
+        self.assertIn("make b", self.node.varve("history", "--no-trunc", "old/app:1"))
+        self.assertIn("link", self.mounted_tree("old/app:1"))
+        self.node.varve("rmi", "old/app:1", "old/app:2")
+        self.assertIn("old/app:1", self.node.varve("pull", f"docker-archive:{self.file}:old/app:1"))
+
+    def test_an_archive_of_docker_before_1_10_that_leads_nowhere_is_refused(self):
+        name, top = {"app": {"1": "b" * 64}}, ("b" * 64, "a" * 64, TOP, {})
+        self.assert_refused(ancient_archive(name, top), "a" * 64 + "/json is missing")
+        self.assert_refused(ancient_archive(name, top, ("a" * 64, "b" * 64, BASE, {})), "circle")
+        self.assert_refused(ancient_archive(name, ("b" * 64, "../" * 21 + "x", TOP, {})), "no id of a layer")
+        self.assert_refused(ancient_archive({"app": {"1": 5}}, top), "repositories")
+        self.assert_refused(ancient_archive({"app": "1"}, top), "repositories")
+        self.file.write_bytes(ancient_archive(name, ("b" * 64, "", gzip.compress(TOP), {})))
+        self.assertIn("diff ID mismatch", self.node.refusal("load", "-i", str(self.file)))
+        self.assertEqual(self.ids(), set())
+
     def test_what_skopeo_and_podman_write_is_the_image_that_it_was(self):
         layout = images.write_layout(self.app, self.node.directory / "layout")
         for kind, name in (("docker-archive", "example.org/app:1"), ("oci-archive", "1"), ("oci-archive", None)):
@@ -274,8 +308,8 @@ class ArchivesTest(NodeTest):
         self.assert_refused(b"no tar at all\n" * 100, "not a tar archive")
         self.assert_refused(b"", "empty")
         self.assert_refused(gzip.compress(b"no tar at all\n" * 100), "not a tar archive")
-        self.assert_refused(OTHER, "no manifest.json")
-        self.assert_refused(images.tar(member("repositories", b"{}")), "before 1.10")
+        self.assert_refused(OTHER, "no index.json, manifest.json or repositories")
+        self.assert_refused(images.tar(member("repositories", b"{}")), "no images")
         self.assert_refused(images.tar(member("manifest.json", b"[{]")), "manifest.json", "not JSON")
         self.assert_refused(images.tar(member("manifest.json", b"{}")), "manifest.json", "not a JSON list")
         self.assert_refused(images.tar(member("manifest.json", b"[]")), "no images")
