@@ -1,8 +1,10 @@
 #include "cli/copy/copy_target.h"
 
-#include <fmt/core.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "cached/base/fs.h"
@@ -61,6 +63,9 @@ class Layout final : public BlobSink {
       if (!Has(document.digest, document.bytes.size()))
         VARVE_RETURN_IF_ERROR(WriteFile(PathOf(document.digest), document.bytes));
     }
+    // Of two copies that add to it at once neither may take the other's entry away.
+    const UniqueFd lock(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0) return ErrnoError(errno, directory_);
     VARVE_ASSIGN_OR_RETURN(const Bytes before, ReadIfThere("index.json"));
     VARVE_ASSIGN_OR_RETURN(const std::string index,
                            AddToLayoutIndex(before, EntryOf(source.image(), tag)).In(directory_));

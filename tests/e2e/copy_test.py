@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 import unittest
 
 import images
@@ -20,7 +21,7 @@ def index_of(*platforms):
          "platform": {"os": "linux", "architecture": architecture}} for architecture, made in platforms]}).encode()
 
 
-class CopyTest(NodeTest):
+class CopyCase(NodeTest):
     def setUp(self):
         super().setUp()
         self.host = registry.start_docker_registry(self.node, "first")
@@ -46,6 +47,8 @@ class CopyTest(NodeTest):
         self.assertEqual(self.skopeo("inspect", "--raw", "--tls-verify=false", location).encode(), manifest)
         self.skopeo("copy", "--quiet", "--all", "--src-tls-verify=false", location, f"dir:{self.path('checked')}")
 
+
+class CopyTest(CopyCase):
     def test_digests_stay_between_layouts_archives_and_registries(self):
         places = [f"docker://{self.host}/test/app:1", f"oci:{self.path('other')}:1", f"oci-archive:{self.path('a.tar')}:1"]
         for source in [self.layout, *places]:
@@ -122,6 +125,12 @@ class CopyTest(NodeTest):
         self.assertNotEqual(replaced, self.digest)
         self.assertEqual(images.digest_of(self.skopeo("inspect", "--raw", f"oci:{self.path('other')}:1").encode()), replaced)
 
+    def test_copies_that_add_to_a_layout_at_once_all_stay(self):
+        self.node.varve("system", "start")
+        copies = [self.node.start("varve", "copy", "-q", self.layout, f"oci:{self.path('other')}:{tag}", stdout=subprocess.DEVNULL) for tag in range(8)]
+        self.assertEqual([copy.wait(timeout=60) for copy in copies], [0] * 8)
+        self.assertEqual(len(json.loads((self.node.directory / "other/index.json").read_text())["manifests"]), 8)
+
     def test_within_a_registry_blobs_are_mounted_and_between_two_a_break_is_survived(self):
         self.copy(self.layout, f"{self.host}/test/app:1")
         beside = self.node.varve("copy", f"{self.host}/test/app:1", f"{self.host}/test/beside:1")
@@ -143,6 +152,8 @@ class CopyTest(NodeTest):
         blob.write_bytes(blob.read_bytes()[:-1] + b"!")
         for target in (f"{self.host}/test/app:1", f"oci:{self.path('other')}:1", f"oci-archive:{self.path('a.tar')}", "varve:x"):
             self.assertIn(digest, self.node.refusal("copy", self.layout, target))
+        blob.unlink()
+        self.assertIn(digest.removeprefix("sha256:"), self.node.refusal("copy", self.layout, f"{self.host}/test/app:1"))
         self.assertFalse((self.node.directory / "other/index.json").exists())
         self.assertEqual([path.name for path in (self.node.directory / "other/blobs/sha256").iterdir() if len(path.name) != 64], [])
         self.assertFalse((self.node.directory / "a.tar").exists())
