@@ -21,7 +21,8 @@ struct RootPaths {
   std::string packs() const { return root + "/packs"; }
   std::string index() const { return root + "/index"; }  // NAME.layer, NAME.image, NAME.locators
   std::string containers() const { return root + "/containers"; }
-  std::string mounts() const { return root + "/mounts"; }  // upper directories of mount --rw
+  std::string mounts() const { return root + "/mounts"; }                  // upper directories of mount --rw
+  std::string manifest_lists() const { return root + "/manifest-lists"; }  // of manifest create
   std::string run() const { return root + "/run"; }
   std::string rootfs() const { return run() + "/rootfs"; }  // where varve-fuse mounts, in a namespace of its own
   std::string start_lock() const { return run() + "/lock"; }

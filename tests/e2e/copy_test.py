@@ -166,5 +166,58 @@ class CopyTest(CopyCase):
         self.assertIn("--compression", self.node.refusal("copy", "--compression", "gzip", self.layout, "varve:x"))
 
 
+class ManifestListTest(CopyCase):
+    def setUp(self):
+        super().setUp()
+        self.other = images.image(LAYERS[0])
+        self.first, self.second, self.list = (f"{self.host}/test/{name}:1" for name in ("first", "second", "list"))
+        self.copy(self.layout, self.first)
+        self.copy(images.write_layout(self.other, self.path("second")), self.second)
+
+    def make(self):
+        self.assertEqual(self.node.varve("manifest", "create", self.list, self.first, self.second),
+                         f"Created manifest list {self.list}\n")
+        self.node.varve("manifest", "annotate", self.list, self.second, "--arch", "arm64", "--variant", "v8")
+
+    def test_a_list_is_made_of_what_registries_have_and_pushed_whole(self):
+        self.make()
+        shown = self.node.varve("manifest", "inspect", self.list)
+        self.assertEqual(shown.encode(), list_of(("amd64", None, self.image), ("arm64", "v8", self.other)))
+        pushed = self.node.varve("manifest", "push", "--purge", self.list).strip()
+        self.assertEqual(pushed, images.digest_of(shown.encode()))
+        self.assert_same(f"docker://{self.list}", shown.encode())
+        self.assertEqual(self.copy("--platform", "linux/arm64", self.list, f"oci:{self.path('one')}"), images.digest_of(self.other.manifest))
+        self.assertIn("No such manifest list", self.node.refusal("manifest", "push", self.list))
+        self.assertEqual(self.node.varve("manifest", "inspect", self.list), shown, "as its registry has it")
+        self.assertEqual(self.node.varve("images", "-aq"), "")
+
+    def test_a_list_goes_to_another_registry_with_its_images(self):
+        self.make()
+        elsewhere = f"{registry.start_docker_registry(self.node, 'second')}/deep/er/list:2"
+        pushed = self.node.varve("manifest", "push", self.list, elsewhere).strip()
+        self.assert_same(f"docker://{elsewhere}", self.node.varve("manifest", "inspect", self.list).encode())
+        self.assertEqual(pushed, images.digest_of(self.node.varve("manifest", "inspect", self.list).encode()))
+
+    def test_what_is_there_is_not_replaced_unasked(self):
+        self.make()
+        self.assertIn("--amend", self.node.refusal("manifest", "create", self.list, self.first))
+        self.node.varve("manifest", "push", self.list)
+        self.node.varve("manifest", "create", "--amend", self.list, self.list)  # the images of a list
+        self.assertEqual(len(json.loads(self.node.varve("manifest", "inspect", self.list))["manifests"]), 2)
+        self.assertIn("has no image", self.node.refusal("manifest", "annotate", self.list, f"{self.host}/test/first:2", "--os", "x"))
+        self.assertIn("not found", self.node.refusal("manifest", "create", f"{self.host}/test/new:1", f"{self.host}/test/absent:1"))
+        self.assertIn("No such manifest list", self.node.refusal("manifest", "rm", f"{self.host}/test/new:1"))
+        self.node.varve("manifest", "rm", self.list)
+        self.assertIn("No such manifest list", self.node.refusal("manifest", "push", self.list))
+
+
+def list_of(*platforms):
+    """The list that varve makes of images by architecture and variant."""
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+        {"mediaType": images.MANIFEST, "digest": images.digest_of(made.manifest), "size": len(made.manifest),
+         "platform": {"architecture": architecture, "os": "linux"} | ({"variant": variant} if variant else {})}
+        for architecture, variant, made in platforms]}, separators=(",", ":")).encode()
+
+
 if __name__ == "__main__":
     unittest.main()
