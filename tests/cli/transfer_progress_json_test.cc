@@ -75,6 +75,15 @@ TEST(TransferProgressTest, APushHasDockersWordsForItsSteps) {
   EXPECT_EQ(Json::parse(PullLayerJson(mounted.layers(0)))["from"], "library/debian");
 }
 
+TEST(TransferProgressTest, ACopyHasOneWordForBothWays) {
+  TransferProgress progress(TransferProgress::Style::kPlain, TransferProgress::Direction::kCopy);
+  ::testing::internal::CaptureStdout();
+  for (const auto state : {v1::PullEvent::Layer::DOWNLOADING, v1::PullEvent::Layer::DONE, v1::PullEvent::Layer::PUSHING,
+                           v1::PullEvent::Layer::EXISTS})
+    progress.Show(LayerEvent(state, 4));
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "ab: Copying\nab: Copied\nab: Copying\nab: Already exists\n");
+}
+
 TEST(TransferProgressTest, QuietSaysTheNameAlone) {
   EXPECT_EQ(ShownAs(TransferProgress::Style::kQuiet), "docker.io/library/x:1\n");
 }
