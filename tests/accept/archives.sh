@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acceptance of images in and out as archives, from outside, on real images; in the form of the acceptance scripts, whose lib.sh it uses.
-# Debian packages: skopeo umoci podman jq xz-utils bzip2 zstd python3 util-linux
+# Debian packages: docker-registry curl skopeo umoci podman jq xz-utils bzip2 zstd python3 util-linux
 . "$(dirname "$0")/../../../shared/accept/lib.sh"
 id_of() { skopeo inspect --raw --config "oci:$IMAGES/oci/$1:latest" | sha256sum | cut -d' ' -f1; }
 ids() { varve images -aq --no-trunc | sort -u; }
@@ -49,6 +49,26 @@ forget >/dev/null 2>&1
 check "pull docker-archive:FILE:NAME" prints example.org/torture:2 varve pull -q "docker-archive:$scratch/skopeo-docker.tar:example.org/torture:2"
 check "pull oci-archive:FILE:TAG" prints localhost/skopeo-oci:2 varve pull -q "oci-archive:$scratch/skopeo-oci.tar:2"
 check "import of a root file system runs" bash -c "tar -C $IMAGES/rootfs/debian -c . | varve import -c 'CMD [\"cat\", \"/etc/debian_version\"]' - rootfs && [ \"\$(varve run --rm rootfs)\" = \"\$(cat $IMAGES/rootfs/debian/etc/debian_version)\" ]"
+
+# -- copies: where bytes stay, digests stay
+start_registry; publish python
+raw() { skopeo inspect --raw --tls-verify=false "$1"; }
+digest=sha256:$(raw "oci:$IMAGES/oci/python:latest" | sha256sum | cut -d' ' -f1)
+arrives() { prints "$digest" varve copy -q "$1" "$2" && [ "sha256:$(raw "$2" | sha256sum | cut -d' ' -f1)" = "$digest" ]; }
+whole() { rm -rf "$scratch/checked"; skopeo copy --quiet --src-tls-verify=false "$1" "dir:$scratch/checked"; } # skopeo hashes every blob
+keeps_id() { varve copy -q "$1" "$2" && skopeo inspect --raw --config --tls-verify=false "$2" | sha256sum | grep -q "^$(id_of python)"; }
+stores() { forget; varve copy -q "$1" varve:copied:1 && has python; }
+at=docker://$registry/test/python:latest layout=oci:$scratch/copied:1 tar=oci-archive:$scratch/copied.tar:1 docker=docker-archive:$scratch/copied-docker.tar:example.org/copied:1
+for target in "docker://$registry/again/python:1" "$layout" "$tar"; do check "copy from a registry to ${target%%:*}, same digest" arrives "$at" "$target"; done
+check "copy from a registry to docker-archive, same id" keeps_id "$at" "$docker"
+for source in "$layout" "$tar"; do for target in "docker://$registry/from/${source%%:*}:1" "oci:$scratch/from-${source%%:*}:1" "oci-archive:$scratch/from-${source%%:*}.tar:1"; do
+  check "copy from ${source%%:*} to ${target%%:*}, same digest" arrives "$source" "$target"
+  check "and every blob is what it was" whole "$target"
+done; done
+for source in "$at" "$layout" "$tar" "$docker"; do check "copy from ${source%%:*} to the store" stores "$source"; done
+for target in "docker://$registry/from/store:1" "oci:$scratch/from-store:1" "oci-archive:$scratch/from-store.tar:1" "docker-archive:$scratch/from-store-docker.tar:a/b:1"; do check "copy from the store to ${target%%:*}, same id" keeps_id varve:copied:1 "$target"; done
+for target in "docker://$registry/from/docker:1" "oci:$scratch/from-docker:1"; do check "copy from docker-archive to ${target%%:*}, same id" keeps_id "$docker" "$target"; done
+check "a list of two images is made, pushed, and copied whole" bash -c "varve manifest create $registry/list:1 $registry/test/python:latest && varve manifest create --amend $registry/list:1 $registry/from/store:1 && varve manifest annotate $registry/list:1 $registry/from/store:1 --arch s390x && pushed=\$(varve manifest push -p $registry/list:1) && [ \$(varve copy -q --all-platforms $registry/list:1 oci:$scratch/list:1) = \$pushed ] && [ \$(jq '.manifests | length' $scratch/list/blobs/sha256/\${pushed#sha256:}) = 2 ]"
 
 # -- bad input
 forget >/dev/null 2>&1
