@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/cli.h"
+#include "cli/print.h"
 #include "cli/runtime/container.h"
 
 namespace varve {
@@ -15,7 +16,7 @@ int ForEach(const std::vector<std::string>& names, const std::function<Status(co
   for (const std::string& name : names) {
     const Status done = act(name);
     if (done.ok()) continue;
-    fmt::print(stderr, "Error: {}\n", done.error().message());
+    fmt::print(stderr, "Error: {}\n", Harmless(done.error().message()));
     exit_code = kFailure;
   }
   return exit_code;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/cli.h"
+#include "cli/print.h"
 
 namespace varve {
 namespace {
@@ -47,7 +48,7 @@ int Main(int argc, char** argv) {
   }
   const Result<int> outcome = cli.action();
   if (outcome.ok()) return *outcome;
-  std::fprintf(stderr, "Error: %s\n", outcome.error().message().c_str());
+  std::fprintf(stderr, "Error: %s\n", Harmless(outcome.error().message()).c_str());
   return app.got_subcommand("run") || app.got_subcommand("create") ? kOwnFailure : kFailure;
 }
 

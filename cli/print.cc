@@ -74,6 +74,11 @@ std::string AgoOf(const std::string& rfc3339) {
   return since == "N/A" ? since : since + " ago";
 }
 
+std::string Harmless(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, ' ');
+  return text;
+}
+
 std::string CellOf(std::string_view text, std::size_t most) {
   std::string cell;
   std::size_t last = 0;  // where the last character begins that may stay before "…"

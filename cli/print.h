@@ -27,8 +27,12 @@ std::string SinceText(const std::string& rfc3339);
 // "3 weeks ago", as docker says it, of an RFC 3339 time; "N/A" if it does not parse.
 std::string AgoOf(const std::string& rfc3339);
 
-// Text of an image's for a cell of a table: control characters, which a terminal might obey, become blanks, and of more
-// than `most` characters the last is "…".
+// Text that may be somebody else's, for a terminal: control characters, which it might obey, become blanks, but for the
+// ends of lines.
+std::string Harmless(std::string text);
+
+// Text of an image's for a cell of a table: control characters become blanks, and of more than `most` characters the
+// last is "…".
 std::string CellOf(std::string_view text, std::size_t most);
 
 // The first 12 hex digits of "sha256:…".

@@ -99,7 +99,7 @@ void TransferProgress::Finish() const {
 }
 
 void WarnOfChanges(const v1::PushEvent::Done& done) {
-  for (const std::string& note : done.notes()) fmt::print(stderr, "Warning: {}\n", note);
+  for (const std::string& note : done.notes()) fmt::print(stderr, "Warning: {}\n", Harmless(note));
   if (done.changed()) fmt::print(stderr, "Warning: so the manifest has another digest than here\n");
 }
 

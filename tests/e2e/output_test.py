@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What commands print: docker's columns and shapes, for people and for scripts."""
 
+import dataclasses
 import json
 import re
 import unittest
@@ -133,6 +134,12 @@ class OutputTest(NodeTest):
         self.assertEqual(self.node.refusal("images", "--colour"),
                          "Error: The following argument was not expected: --colour; see 'varve images --help'\n")
         self.assertIn("see 'varve system df --help'", self.node.refusal("system", "df", "more"))
+
+    def test_an_error_that_quotes_an_image_tells_the_terminal_nothing(self):
+        hostile = dataclasses.replace(IMAGE, manifest=IMAGE.manifest.replace(b"application/vnd.oci.image.manifest.v1+json", b"\\u001b[2J"))
+        said = self.node.refusal("pull", images.write_layout(hostile, self.node.directory / "hostile"))
+        self.assertIn("[2J", said)
+        self.assertNotIn("\x1b", said)
 
     def test_bad_commands_exit_as_dockers_do(self):
         self.assertEqual(self.node.run("varve", "images", "--no-such-flag").returncode, 125)
