@@ -86,7 +86,7 @@ class Push {
   Result<std::vector<std::vector<Original>>> OriginalsOf(std::span<const Layer> layers) const;
   // Whether the repository has the original now; `why` says what was in the way.
   Result<bool> BringOriginal(const Layer& layer, const Original& original, std::string& why);
-  Result<bool> StreamThrough(const Layer& layer, const Original& original, std::string& why);
+  Result<bool> StreamThrough(const Layer& layer, const Descriptor& blob, const Reference& repository, std::string& why);
   Result<Descriptor> Compress(const Layer& layer, const std::string& why);
   Status PushConfig(const Descriptor& config, const Bytes& bytes);
   void Note(const Layer& layer, const std::string& what) EXCLUDES(mutex_);
@@ -216,21 +216,23 @@ Result<bool> Push::BringOriginal(const Layer& layer, const Original& original, s
     VARVE_RETURN_IF_ERROR(sender_->Upload(digest, layer.blob, TarOf(layer)));
     return true;
   }
-  if (original.source->Repository() != destination_.Repository()) return StreamThrough(layer, original, why);
+  const Reference& source = *original.source;
+  if (source.Repository() != destination_.Repository()) return StreamThrough(layer, original.blob, source, why);
   why = fmt::format("{} has the original blob no more", destination_.Repository());
   return false;
 }
 
-Result<bool> Push::StreamThrough(const Layer& layer, const Original& original, std::string& why) {
-  const std::string source = original.source->Repository();
-  const auto client = sources_.Of(*original.source);
+Result<bool> Push::StreamThrough(const Layer& layer, const Descriptor& blob, const Reference& repository,
+                                 std::string& why) {
+  const std::string source = repository.Repository();
+  const auto client = sources_.Of(repository);
   if (!client.ok()) {
     why = fmt::format("the original blob cannot be fetched from {}: {}", source, client.error().message());
     return false;
   }
   std::atomic<bool> fetch_failed = false;
-  const auto uploaded = sender_->Upload(original.blob.digest, layer.blob, [&](const BlobFetcher::Sink& sink) {
-    Status fetched = (*client)->FetchBlob(original.blob, sink, cancel_);
+  const auto uploaded = sender_->Upload(blob.digest, layer.blob, [&](const BlobFetcher::Sink& sink) {
+    Status fetched = (*client)->FetchBlob(blob, sink, cancel_);
     if (!fetched.ok() && fetched.error().code() != Code::kCancelled) fetch_failed = true;
     return fetched;
   });

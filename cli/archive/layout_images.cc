@@ -104,7 +104,7 @@ Result<std::vector<SourceImage>> FindLayoutImages(ImageFiles& files, const Platf
   std::vector<SourceImage> images;
   for (const auto& [name, platforms] : entries) {
     Descriptor chosen = platforms.manifests.front();
-    if (platforms.manifests.size() > 1) {
+    if (name && platforms.manifests.size() > 1) {
       VARVE_ASSIGN_OR_RETURN(chosen, ChoosePlatform(platforms, platform).In(files.what() + ": " + name->Familiar()));
     }
     VARVE_ASSIGN_OR_RETURN(SourceImage image, ReadLayoutImage(files, chosen, platform));

@@ -113,8 +113,9 @@ const TarMembers::Member* TarMembers::Find(const std::string& name) const {
   for (int links = 0; links <= kLinksMax && !wanted.empty(); ++links) {
     const auto found = members_.find(wanted);
     if (found == members_.end()) return nullptr;
-    if (!found->second.link) return &found->second;
-    wanted = *found->second.link;
+    const Member& member = found->second;
+    if (!member.link) return &member;
+    wanted = *member.link;
   }
   return nullptr;
 }
