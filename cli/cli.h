@@ -59,5 +59,6 @@ void AddSystem(Cli& cli);  // system start, stop, status, df, prune
 void AddTag(Cli& cli);
 void AddTags(Cli& cli);
 void AddTree(Cli& cli);
+void AddVolume(Cli& cli);  // volume create, ls, inspect, rm, prune
 
 }  // namespace varve

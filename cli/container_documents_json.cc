@@ -6,6 +6,7 @@
 #include "cached/base/fs.h"
 #include "cli/container_documents.h"
 #include "cli/print.h"
+#include "cli/runtime/key_value.h"
 
 namespace varve {
 namespace {
@@ -35,7 +36,7 @@ Json StateOf(const ContainerState& state, pid_t pid) {
 
 Json HostConfigOf(const RunOptions& options) {
   const RestartPolicy& restart = options.restart;
-  return {{"Binds", options.volumes},
+  return {{"Binds", options.storage.volumes},
           {"NetworkMode", options.network == Network::kHost ? "host" : "none"},
           {"RestartPolicy",
            {{"Name", restart.on_failure ? "on-failure" : "no"}, {"MaximumRetryCount", restart.most_times.value_or(0)}}},
@@ -65,23 +66,20 @@ Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
   return config;
 }
 
-Json MountsOf(const Json& bundle) {
-  Json mounts = Json::array();
-  for (const Json& mount : bundle.value("mounts", Json::array())) {
-    const std::string destination = mount.value("destination", "");
-    const bool ours =
-        destination == "/etc/hosts" || destination == "/etc/hostname" || destination == "/etc/resolv.conf";
-    if (mount.value("type", "") != "bind" || ours) continue;
-    const Json options = mount.value("options", Json::array());
-    const bool writable = std::ranges::find(options, Json("ro")) == options.end();
-    mounts.push_back({{"Type", "bind"},
-                      {"Source", mount.value("source", "")},
-                      {"Destination", destination},
-                      {"Mode", ""},
-                      {"RW", writable},
-                      {"Propagation", "rprivate"}});
+Json MountsOf(const std::vector<ContainerMount>& mounts) {
+  Json list = Json::array();
+  for (const ContainerMount& mount : mounts) {
+    Json json = {{"Type", MountKindName(mount.kind)}};
+    if (mount.kind == MountKind::kVolume) json["Name"] = mount.name;
+    json["Source"] = mount.source;
+    json["Destination"] = mount.destination;
+    if (mount.kind == MountKind::kVolume) json["Driver"] = "local";
+    json["Mode"] = mount.mode;
+    json["RW"] = !mount.read_only;
+    json["Propagation"] = mount.propagation;
+    list.push_back(std::move(json));
   }
-  return mounts;
+  return list;
 }
 
 std::string Text(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
@@ -118,8 +116,8 @@ std::string ShortCommandText(const ContainerRecord& record) {
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {
   std::map<std::string, std::string> labels;
   for (const std::string& label : record.options.labels) {
-    const std::size_t equals = std::min(label.find('='), label.size());
-    labels[label.substr(0, equals)] = label.substr(std::min(equals + 1, label.size()));
+    const auto [key, value] = SplitAtEquals(label);
+    labels[key] = value;
   }
   return labels;
 }
@@ -168,7 +166,7 @@ Result<std::string> InspectContainerJson(const ContainerRoom& room, const Contai
         {"GraphDriver",
          {{"Name", "varve"},
           {"Data", {{"ChainID", "sha256:" + record.chain_id}, {"UpperDir", room.DirectoryOf(record.id) + "/upper"}}}}},
-        {"Mounts", MountsOf(bundle)},
+        {"Mounts", MountsOf(record.mounts)},
         {"Config", ConfigOf(record, bundle)}};
     return Text(json, kIndent);
   } catch (const Json::exception& exception) {

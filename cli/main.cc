@@ -37,7 +37,7 @@ int Main(int argc, char** argv) {
   for (const auto add :
        {AddBench,   AddCompletion, AddContainers, AddCopy,  AddExec,     AddExplain, AddHistory, AddImages, AddImport,
         AddInspect, AddLoad,       AddLogin,      AddLogs,  AddManifest, AddMount,   AddPs,      AddPull,   AddPush,
-        AddRmi,     AddRun,        AddSave,       AddStore, AddSystem,   AddTag,     AddTags,    AddTree})
+        AddRmi,     AddRun,        AddSave,       AddStore, AddSystem,   AddTag,     AddTags,    AddTree,   AddVolume})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -161,6 +161,7 @@ class Candidates {
     const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
     if (is("CONTAINER") || name == "NAME") Containers();
     if (is("IMAGE") || is("REPOSITORY") || name == "NAME") Images();
+    if (is("VOLUME")) Volumes();
     if (is("FILE") || is("DIRECTORY") || is("COMMAND") || is("SOURCE")) Files();
   }
 
@@ -173,6 +174,12 @@ class Candidates {
     if (!containers.ok()) return;
     for (const Container& container : *containers)
       Add(container.record.name, CellOf(container.record.image, kDescriptionCharacters));
+  }
+
+  void Volumes() {
+    const auto volumes = ContainerRoom(session_.paths().containers()).volumes().List();
+    if (!volumes.ok()) return;
+    for (const Volume& volume : *volumes) Add(volume.name, volume.anonymous ? "anonymous" : "");
   }
 
   void Images() {

@@ -18,6 +18,7 @@ struct ContainersOptions {
   std::optional<std::uint32_t> timeout_seconds;
   std::string signal = "KILL";
   bool force = false;
+  bool volumes = false;
   bool attach = false;
   bool interactive = false;
 };
@@ -68,7 +69,8 @@ Result<int> RunKill(Session& session, const ContainersOptions& options) {
 
 Result<int> RunRm(Session& session, const ContainersOptions& options) {
   return ForEachContainer(session, options, [&](const ContainerRoom& room, const Container& container) {
-    return RemoveContainer(room, container.record.id, options.force ? Running::kKilled : Running::kRefused);
+    return RemoveContainer(room, container.record.id, options.force ? Running::kKilled : Running::kRefused,
+                           options.volumes ? AnonymousVolumes::kRemoved : AnonymousVolumes::kKept);
   });
 }
 
@@ -147,6 +149,7 @@ void AddContainers(Cli& cli) {
   auto remove = options();
   command = AddCommand(cli, "rm", "Remove containers that do not run", remove, RunRm);
   command->add_flag("-f,--force", remove->force, "kill those that run");
+  command->add_flag("-v,--volumes", remove->volumes, "and their anonymous volumes");
   auto rename = options();
   command = cli.app.add_subcommand("rename", "Give a container another name");
   command->add_option("CONTAINER NAME", rename->containers, "the container, and its new name")->required()->expected(2);

@@ -4,6 +4,7 @@
 
 #include "cached/base/fs.h"
 #include "cli/cli.h"
+#include "cli/commands/run_storage.h"
 #include "cli/containers.h"
 #include "cli/pull.h"
 #include "cli/runtime/container.h"
@@ -147,14 +148,13 @@ void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& opt
   command->add_option("--env-file", run.env_files, "a file of NAME=value lines")->allow_extra_args(false);
   command->add_option("-u,--user", run.user, "NAME|UID[:GROUP|GID]");
   command->add_option("-w,--workdir", run.workdir, "working directory inside");
-  command->add_option("-v,--volume", run.volumes, "HOST:CONTAINER[:ro]")->allow_extra_args(false);
+  AddStorageOptions(command, run.storage);
   command->add_option("--entrypoint", options->entrypoint, "run this instead of the image's entrypoint")
       ->each([options](const std::string&) { options->has_entrypoint = true; });
   command->add_option("--network", options->network, "host (the default) or none")
       ->check(CLI::IsMember({"host", "none"}));
   command->add_option("--hostname", run.hostname, "its host name");
   command->add_flag("--read-only", options->read_only, "make its root read-only");
-  command->add_option("--tmpfs", run.tmpfs, "PATH[:OPTIONS]")->allow_extra_args(false);
   command->add_option("--cap-add", run.cap_add, "a capability, or ALL")->allow_extra_args(false);
   command->add_option("--cap-drop", run.cap_drop, "a capability, or ALL")->allow_extra_args(false);
   command->add_option("-l,--label", run.labels, "NAME[=value]")->allow_extra_args(false);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -16,8 +17,10 @@
 #include "cli/runtime/arguments.h"
 #include "cli/runtime/capabilities.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/container_storage.h"
 #include "cli/runtime/environment.h"
 #include "cli/runtime/etc_files.h"
+#include "cli/runtime/key_value.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/mounts.h"
 #include "cli/runtime/namespaces.h"
@@ -26,6 +29,7 @@
 #include "cli/runtime/runc.h"
 #include "cli/runtime/signal_names.h"
 #include "cli/runtime/spec.h"
+#include "cli/runtime/storage_options.h"
 #include "cli/runtime/time_text.h"
 #include "cli/runtime/user.h"
 
@@ -40,25 +44,12 @@ Result<std::string> HostnameOf(const RunOptions& options, const std::string& id)
   return std::string(name.data());
 }
 
-Result<std::vector<Mount>> AskedMounts(const RunOptions& options) {
-  std::vector<Mount> mounts;
-  for (const std::string& volume : options.volumes) {
-    VARVE_ASSIGN_OR_RETURN(Mount mount, ParseVolume(volume));
-    mounts.push_back(std::move(mount));
-  }
-  for (const std::string& tmpfs : options.tmpfs) {
-    VARVE_ASSIGN_OR_RETURN(Mount mount, ParseTmpfs(tmpfs));
-    mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
-
 Result<std::vector<std::pair<std::string, std::string>>> LabelsOf(const std::vector<std::string>& labels) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string& label : labels) {
-    const std::size_t equals = std::min(label.find('='), label.size());
-    if (equals == 0) return Error(Code::kInvalidArgument, fmt::format("invalid label '{}': it needs a key", label));
-    pairs.emplace_back(label.substr(0, equals), label.substr(std::min(equals + 1, label.size())));
+    pairs.push_back(SplitAtEquals(label));
+    if (pairs.back().first.empty())
+      return Error(Code::kInvalidArgument, fmt::format("invalid label '{}': it needs a key", label));
   }
   return pairs;
 }
@@ -85,8 +76,6 @@ Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& i
                          ResolveUserInside(image.root.get(), options.user.empty() ? config.user : options.user));
   VARVE_ASSIGN_OR_RETURN(spec.capabilities, ContainerCapabilities(options.cap_add, options.cap_drop));
   VARVE_ASSIGN_OR_RETURN(spec.labels, LabelsOf(options.labels));
-  VARVE_ASSIGN_OR_RETURN(const std::vector<Mount> asked, AskedMounts(options));
-  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(), asked));
   return spec;
 }
 
@@ -150,18 +139,25 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
   const Result<int> number = stop_signal.empty() ? SIGTERM : ParseSignal(stop_signal);
   if (!number.ok() && !asked.empty()) return number.error();
-  VARVE_RETURN_IF_ERROR(MakeMissingSources(spec.mounts));
-  ContainerRecord record{.id = id,
-                         .name = options.name,
-                         .image = image.name,
-                         .image_id = image.id,
-                         .chain_id = image.chain_id,
-                         .created = TimeText(std::chrono::system_clock::now()),
-                         .command = spec.args,
-                         .stop_signal = SignalName(number.ok() ? *number : SIGTERM),
-                         .options = options};
-  return room.Create(std::move(record),
-                     [&](const std::string&) { return WriteBundle(options, id, room.BundleOf(id), spec); });
+  VARVE_ASSIGN_OR_RETURN(std::vector<ContainerMount> mounts,
+                         PlanMounts(room, options.storage, image.config.config.volumes));
+  std::vector<Mount> runtime_mounts;
+  std::ranges::transform(mounts, std::back_inserter(runtime_mounts), ToRuntimeMount);
+  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(), runtime_mounts));
+  const ContainerRecord record{.id = id,
+                               .name = options.name,
+                               .image = image.name,
+                               .image_id = image.id,
+                               .chain_id = image.chain_id,
+                               .created = TimeText(std::chrono::system_clock::now()),
+                               .command = spec.args,
+                               .stop_signal = SignalName(number.ok() ? *number : SIGTERM),
+                               .options = options,
+                               .mounts = std::move(mounts)};
+  return room.Create(record, [&](const std::string&) -> Status {
+    VARVE_RETURN_IF_ERROR(ProvideMounts(room, id, record.mounts, image.root.get()));
+    return WriteBundle(options, id, room.BundleOf(id), spec);
+  });
 }
 
 Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, UniqueFd root) {

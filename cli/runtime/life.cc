@@ -216,13 +216,13 @@ Status StopAll(const ContainerRoom& room) {
   return room.Sweep();
 }
 
-Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running) {
+Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running, AnonymousVolumes volumes) {
   if (running == Running::kKilled) VARVE_RETURN_IF_ERROR(KillContainer(room, id));
   Result<LockedContainer> container = room.Lock(id);
   if (!container.ok()) {
     return running == Running::kKilled ? GoneIsEnded(container.error()) : Status(container.error());
   }
-  if (!(*container)->state.live()) return container->Remove();
+  if (!(*container)->state.live()) return container->Remove(volumes);
   return Error(Code::kFailedPrecondition,
                fmt::format("cannot remove container {}: it is {}; stop it first, or use -f", (*container)->record.name,
                            StatusName((*container)->state.status)));

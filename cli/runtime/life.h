@@ -59,7 +59,7 @@ Status KillContainer(const ContainerRoom& room, const std::string& id);
 Status StopAll(const ContainerRoom& room);
 
 enum class Running { kRefused, kKilled };
-Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running);
+Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running, AnonymousVolumes volumes);
 
 // Records the end of a container, and removes it if that is what its options or nobody's wish say.
 Status FinishEnd(LockedContainer& container, int exit_code);

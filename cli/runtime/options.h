@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/runtime/storage.h"
+
 namespace varve {
 
 enum class Network {
@@ -35,9 +37,8 @@ struct RunOptions {
   std::vector<std::string> args;
   std::vector<std::string> env;        // environment.h
   std::vector<std::string> env_files;  // paths
-  std::vector<std::string> volumes;    // mounts.h
-  std::vector<std::string> tmpfs;      // mounts.h
-  std::vector<std::string> cap_add;    // capabilities.h
+  StorageOptions storage;
+  std::vector<std::string> cap_add;  // capabilities.h
   std::vector<std::string> cap_drop;
   std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"
   Network network = Network::kHost;

@@ -25,6 +25,7 @@ struct ContainerRecord {
   std::vector<std::string> command;  // what it executes: entrypoint and arguments
   std::string stop_signal;           // "SIGTERM" or whatever the image or the caller named
   RunOptions options;
+  std::vector<ContainerMount> mounts = {};  // what its options and its image have come to
 };
 
 enum class ContainerStatus { kCreated, kRunning, kRestarting, kExited };
@@ -67,6 +68,7 @@ std::string StateJson(const ContainerState& state);
 Result<ContainerRecord> ParseRecord(ByteSpan json);
 Result<ContainerState> ParseState(ByteSpan json);
 
+std::string_view MountKindName(MountKind kind);       // "volume", "bind", …
 std::string_view StatusName(ContainerStatus status);  // as docker calls it: "created", "running", …
 
 }  // namespace varve

@@ -33,14 +33,19 @@ NLOHMANN_JSON_SERIALIZE_ENUM(ContainerStatus, {{ContainerStatus::kCreated, "crea
                                                {ContainerStatus::kExited, "exited"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Keeper, {{Keeper::kNobody, "nobody"}, {Keeper::kRun, "run"}, {Keeper::kConmon, "conmon"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Wish, {{Wish::kNone, "none"}, {Wish::kStop, "stop"}, {Wish::kRestart, "restart"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(MountKind,
+                             {{MountKind::kVolume, "volume"}, {MountKind::kBind, "bind"}, {MountKind::kTmpfs, "tmpfs"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StorageOptions, volumes, mounts, tmpfs, volumes_from)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerMount, kind, name, source, destination, mode, propagation,
+                                                options, labels, read_only, recursive, make_source, anonymous, copy)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RestartPolicy, on_failure, most_times)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
-                                                env_files, volumes, tmpfs, cap_add, cap_drop, labels, network,
-                                                root_access, standard_input, terminal, at_end, restart, stop_signal,
+                                                env_files, storage, cap_add, cap_drop, labels, network, root_access,
+                                                standard_input, terminal, at_end, restart, stop_signal,
                                                 stop_timeout_seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ProcessId, pid, start_ticks)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerRecord, id, name, image, image_id, chain_id, created, command, stop_signal,
-                                   options)
+                                   options, mounts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerState, status, keeper, keeper_process, process, boot, started, finished,
                                    exit_code, error, out_of_memory, wish, restarts)
 
@@ -75,6 +80,18 @@ std::string RecordJson(const ContainerRecord& record) { return ToText(record); }
 std::string StateJson(const ContainerState& state) { return ToText(state); }
 Result<ContainerRecord> ParseRecord(ByteSpan json) { return FromText<ContainerRecord>(json); }
 Result<ContainerState> ParseState(ByteSpan json) { return FromText<ContainerState>(json); }
+
+std::string_view MountKindName(MountKind kind) {
+  switch (kind) {
+    case MountKind::kVolume:
+      return "volume";
+    case MountKind::kBind:
+      return "bind";
+    case MountKind::kTmpfs:
+      return "tmpfs";
+  }
+  return "unknown";
+}
 
 std::string_view StatusName(ContainerStatus status) {
   switch (status) {

@@ -166,16 +166,50 @@ Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
   return made.error();
 }
 
+Result<ContainerRecord> ContainerRoom::LoadRecord(const std::string& id) const {
+  const std::string path = DirectoryOf(id) + "/container.json";
+  const Result<Bytes> record = ReadWholeFile(Fs::Real(), path, kRecordBytesMax);
+  if (!record.ok()) return record.error().code() == Code::kNotFound ? NoSuchContainer(id) : record.error();
+  return ParseRecord(*record).In(path);
+}
+
+Result<std::map<std::string, std::vector<std::string>>> ContainerRoom::VolumeUsers() const {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
+  std::map<std::string, std::vector<std::string>> users;
+  for (const std::string& id : ids) {
+    const Result<ContainerRecord> record = LoadRecord(id);
+    if (!record.ok() && record.error().code() == Code::kNotFound) continue;
+    if (!record.ok()) return record.error();
+    for (const ContainerMount& mount : record->mounts) {
+      if (mount.kind == MountKind::kVolume) users[mount.name].push_back(id);
+    }
+  }
+  return users;
+}
+
+Status ContainerRoom::RemoveAnonymousVolumes(const ContainerRecord& record) const {
+  if (std::ranges::none_of(record.mounts, &ContainerMount::anonymous)) return Ok();
+  VARVE_ASSIGN_OR_RETURN(LockedVolumes locked, volumes().Lock());
+  VARVE_ASSIGN_OR_RETURN(const auto users, VolumeUsers());
+  for (const ContainerMount& mount : record.mounts) {
+    if (mount.anonymous && !users.contains(mount.name)) VARVE_RETURN_IF_ERROR(locked.Remove(mount.name));
+  }
+  return Ok();
+}
+
+// Its lock is held.
+Status ContainerRoom::RemoveLeftover(const std::string& id) const {
+  const Result<ContainerRecord> record = LoadRecord(id);
+  VARVE_RETURN_IF_ERROR(RemoveDirectory(DirectoryOf(id), id));
+  return record.ok() ? RemoveAnonymousVolumes(*record) : Ok();
+}
+
 Result<Container> ContainerRoom::Load(const std::string& id) const {
   const std::string directory = DirectoryOf(id);
-  const auto read = [&](const char* name) { return ReadWholeFile(Fs::Real(), directory + name, kRecordBytesMax); };
-  const Result<Bytes> state = read("/state.json");
-  const Result<Bytes> record = read("/container.json");
-  for (const Result<Bytes>* file : {&state, &record}) {
-    if (!file->ok()) return file->error().code() == Code::kNotFound ? NoSuchContainer(id) : file->error();
-  }
+  const Result<Bytes> state = ReadWholeFile(Fs::Real(), directory + "/state.json", kRecordBytesMax);
+  if (!state.ok()) return state.error().code() == Code::kNotFound ? NoSuchContainer(id) : state.error();
   Container container;
-  VARVE_ASSIGN_OR_RETURN(container.record, ParseRecord(*record).In(directory + "/container.json"));
+  VARVE_ASSIGN_OR_RETURN(container.record, LoadRecord(id));
   VARVE_ASSIGN_OR_RETURN(container.state, ParseState(*state).In(directory + "/state.json"));
   if (HasEndedUnseen(container.state)) TellUnseenEnd(*this, container.record, container.state);
   return container;
@@ -246,7 +280,7 @@ Status ContainerRoom::Sweep() const {
     }
   }
   for (const auto& [id, lock] : leftovers) {
-    const Status removed = RemoveDirectory(DirectoryOf(id), id);
+    const Status removed = RemoveLeftover(id);
     if (removed.ok() || removed.error().code() == Code::kFailedPrecondition) continue;  // that one is still dying
     LogWarning("container {} is not swept: {}", id.substr(0, kShortIdDigits), removed.error().message());
   }
@@ -282,12 +316,13 @@ Status LockedContainer::Rename(const std::string& name) {
   return saved.ok() ? freed : saved;
 }
 
-Status LockedContainer::Remove() {
+Status LockedContainer::Remove(AnonymousVolumes volumes) {
   const std::string directory = room_.DirectoryOf(container_.record.id);
   AwaitWatchers(directory);
   const std::string& name = container_.record.name;
   if (IdOfName(room_, name) == container_.record.id) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(room_, name)));
-  return RemoveDirectory(directory, container_.record.id);
+  VARVE_RETURN_IF_ERROR(RemoveDirectory(directory, container_.record.id));
+  return volumes == AnonymousVolumes::kRemoved ? room_.RemoveAnonymousVolumes(container_.record) : Ok();
 }
 
 }  // namespace varve

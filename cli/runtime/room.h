@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
 #include "cli/runtime/record.h"
+#include "cli/runtime/volumes.h"
 
 namespace varve {
 
@@ -23,6 +25,7 @@ class LockedContainer;
 // Where containers are kept: one directory each, and a symlink for each name, whose making is what makes names unique.
 //
 //   lock                  held for the moment of making a directory or of sweeping
+//   volumes/              what outlives containers (volumes.h)
 //   names/<name>          a symlink that reads <id>
 //   <id>/container.json   the record; written once, but for a new name
 //   <id>/state.json       the state; without it the container does not exist: half made, or half removed
@@ -43,6 +46,11 @@ class ContainerRoom {
   std::string BundleOf(const std::string& id) const { return DirectoryOf(id) + "/bundle"; }
   std::string LogOf(const std::string& id) const { return DirectoryOf(id) + "/log"; }
 
+  VolumeRoom volumes() const { return VolumeRoom(directory_ + "/volumes"); }
+  // The ids of the containers that mount each volume, those too that are being made. With the lock of volumes held, no
+  // container comes to have one without being among them.
+  Result<std::map<std::string, std::vector<std::string>>> VolumeUsers() const;
+
   // `record.id` is new; an empty `record.name` becomes the first twelve digits of it. `fill` makes what else is in the
   // directory, whose path it gets; the container exists when all of that is done. kAlreadyExists if the name is taken.
   Result<LockedContainer> Create(ContainerRecord record, const std::function<Status(const std::string&)>& fill) const;
@@ -59,12 +67,20 @@ class ContainerRoom {
   Status Sweep() const;
 
  private:
+  friend class LockedContainer;
   Result<std::vector<std::string>> Ids() const;
+  Result<ContainerRecord> LoadRecord(const std::string& id) const;
+  // Those of a container that is gone, as far as no other has them.
+  Status RemoveAnonymousVolumes(const ContainerRecord& record) const;
+  Status RemoveLeftover(const std::string& id) const;
   bool IsLeftover(const std::string& id) const;
   Status SweepNames() const;
 
   std::string directory_;
 };
+
+// What becomes of the volumes that were made for a container alone.
+enum class AnonymousVolumes { kKept, kRemoved };
 
 // A container that nobody else changes meanwhile.
 class LockedContainer {
@@ -76,7 +92,7 @@ class LockedContainer {
   // kAlreadyExists if the name is taken.
   Status Rename(const std::string& name);
   // All of it. The caller has seen to it that nothing of it runs. Waits a moment for those who hold `watch`.
-  Status Remove();
+  Status Remove(AnonymousVolumes volumes = AnonymousVolumes::kRemoved);
 
  private:
   friend class ContainerRoom;

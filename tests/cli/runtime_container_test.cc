@@ -85,7 +85,7 @@ TEST_F(RuntimeContainerTest, AnUnknownUserIsOurErrorAndExits125) {
 
 TEST_F(RuntimeContainerTest, AVolumeOnAFileThatIsADirectoryExits125) {
   RunOptions options = ShellOptions("true");
-  options.volumes = {sandbox().path("outside") + ":/etc/passwd"};
+  options.storage.volumes = {sandbox().path("outside") + ":/etc/passwd"};
   EXPECT_EQ(sandbox().Run(options).exit_code, 125);
 }
 
@@ -138,12 +138,12 @@ TEST_F(RuntimeContainerTest, TheRootLooksLikeTheImages) {
 TEST_F(RuntimeContainerTest, AVolumeIsReadAndWritten) {
   const std::string volume = sandbox().path("not/there/yet");
   RunOptions options = ShellOptions("echo written >/v/f && cat /v/f");
-  options.volumes = {volume + ":/v"};
+  options.storage.volumes = {volume + ":/v"};
   EXPECT_EQ(sandbox().Run(options).output, "written\n");
   EXPECT_EQ(Contents(volume + "/f"), "written\n");
 
   options = ShellOptions("cat /v/f; echo changed >/v/f");
-  options.volumes = {volume + ":/v:ro"};
+  options.storage.volumes = {volume + ":/v:ro"};
   const Ran ran = sandbox().Run(options);
   EXPECT_EQ(ran.output, "written\n");
   EXPECT_NE(ran.exit_code, 0);
@@ -153,7 +153,7 @@ TEST_F(RuntimeContainerTest, AVolumeIsReadAndWritten) {
 TEST_F(RuntimeContainerTest, AReadOnlyRootTakesWritesOnATmpfsOnly) {
   RunOptions options = ShellOptions("echo x >/scratch/f && cat /scratch/f && echo x >/f");
   options.root_access = RootAccess::kReadOnly;
-  options.tmpfs = {"/scratch:size=1m"};
+  options.storage.tmpfs = {"/scratch:size=1m"};
   const Ran ran = sandbox().Run(options);
   EXPECT_EQ(ran.output, "x\n");
   EXPECT_THAT(ran.errors, HasSubstr("Read-only file system"));
@@ -237,8 +237,9 @@ TEST_F(RuntimeContainerTest, WhatRunsIsNotRemoved) {
   StartedRun run = sandbox().Start(ShellOptions("echo ready; exec sleep 1000"));
   ASSERT_EQ(run.ReadLine(), "ready");
   const std::string id = sandbox().room().List()->front().record.id;
-  EXPECT_THAT(RemoveContainer(sandbox().room(), id, Running::kRefused).error().message(), HasSubstr("it is running"));
-  EXPECT_TRUE(RemoveContainer(sandbox().room(), id, Running::kKilled).ok());
+  EXPECT_THAT(RemoveContainer(sandbox().room(), id, Running::kRefused, AnonymousVolumes::kKept).error().message(),
+              HasSubstr("it is running"));
+  EXPECT_TRUE(RemoveContainer(sandbox().room(), id, Running::kKilled, AnonymousVolumes::kKept).ok());
   EXPECT_EQ(run.Await(), 128 + SIGKILL);
 }
 
@@ -249,7 +250,7 @@ TEST_F(RuntimeContainerTest, KillingTheRunLeavesNoProcessNoMountAndOnlyWhatTheNe
   ASSERT_EQ(::mkfifo((volume + "/alive").c_str(), 0600), 0);
   const UniqueFd alive(::open((volume + "/alive").c_str(), O_RDONLY | O_NONBLOCK));
   RunOptions options = ShellOptions("exec 3>/v/alive; trap '' TERM HUP INT; echo x >/upper; echo ready; sleep 1000");
-  options.volumes = {volume + ":/v"};
+  options.storage.volumes = {volume + ":/v"};
   {
     StartedRun run = sandbox().Start(options);
     ASSERT_EQ(run.ReadLine(), "ready") << run.Errors();
