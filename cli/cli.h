@@ -34,11 +34,14 @@ inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 
 void AddBench(Cli& cli);
+void AddCommit(Cli& cli);
 void AddCompletion(Cli& cli);
 void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
 void AddCopy(Cli& cli);
+void AddDiff(Cli& cli);
 void AddExec(Cli& cli);
 void AddExplain(Cli& cli);
+void AddExport(Cli& cli);
 void AddHistory(Cli& cli);
 void AddImages(Cli& cli);
 void AddImport(Cli& cli);

@@ -37,6 +37,20 @@ Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record) {
                            record.image, record.image_id));
 }
 
+Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
+                   const std::function<Status(const Container& container, int root)>& work) {
+  const ContainerRoom room(session.paths().containers());
+  VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(name));
+  if (container.state.status == ContainerStatus::kRunning) {
+    return WithContainerFiles(room, container, UniqueFd(), shown, [&](int root) { return work(container, root); });
+  }
+  VARVE_ASSIGN_OR_RETURN(LockedContainer locked, room.Lock(container.record.id));
+  if (locked->state.status == ContainerStatus::kRunning)
+    return Error(Code::kUnavailable, "container " + name + " has just been started; try again");
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd image_root, RootOf(session, locked->record));
+  return WithContainerFiles(room, *locked, image_root, shown, [&](int root) { return work(*locked, root); });
+}
+
 Status StartHeld(const Session& session, LockedContainer& container, UniqueFd root) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
+#include "cli/runtime/container_files.h"
 #include "cli/runtime/room.h"
 #include "cli/session.h"
 
@@ -11,6 +15,12 @@ namespace varve {
 
 // The detached root of its image. kNotFound, with what to do, if the image is not in the store any more.
 Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record);
+
+// Calls `work` with the container of that name and the root of its files (cli/runtime/container_files.h). One that does
+// not run is not started, removed or changed by others meanwhile. `work` runs in a mount namespace of its own, so that
+// it must start no process that is to stay.
+Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
+                   const std::function<Status(const Container& container, int root)>& work);
 
 // Starts it detached, on that root.
 Status StartHeld(const Session& session, LockedContainer& container, UniqueFd root);

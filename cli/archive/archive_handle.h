@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 
 #include <memory>
 #include <string>
@@ -24,5 +25,23 @@ inline Error ArchiveError(archive* handle, Code code) {
   const char* text = archive_error_string(handle);
   return {code, text == nullptr ? "libarchive failed" : text};
 }
+
+// While it lives, libarchive takes the names of files for UTF-8 on this thread, as they are in PAX headers, whatever
+// the locale of the process is.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) ::uselocale(locale_);
+  }
+  ~Utf8Names() {
+    ::uselocale(LC_GLOBAL_LOCALE);
+    if (locale_ != nullptr) ::freelocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  const locale_t locale_;
+};
 
 }  // namespace varve

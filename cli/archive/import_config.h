@@ -17,9 +17,7 @@ struct ImportedImage {
   std::vector<std::string> changes;  // one instruction each
 };
 
-// Its config. A change is an instruction of a Dockerfile that changes the config alone: CMD, ENTRYPOINT, ENV, EXPOSE,
-// LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, in docker's forms; variables are not expanded. kInvalidArgument
-// names the change.
+// Its config. A change is an instruction of a Dockerfile (config_changes_json.h). kInvalidArgument names the change.
 Result<std::string> ImportConfigJson(const ImportedImage& image);
 
 }  // namespace varve

@@ -75,18 +75,6 @@ Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const 
   return process;
 }
 
-// runc speaks of processes in its own pid namespace. That of a container in the foreground is one below ours.
-Status EnterNamespacesOf(const Container& container) {
-  if (container.state.keeper != Keeper::kRun) return Ok();
-  if (::unshare(CLONE_FS) != 0) return ErrnoError(errno, "unshare");
-  for (const auto& [name, type] : {std::pair("pid", CLONE_NEWPID), std::pair("mnt", CLONE_NEWNS)}) {
-    const std::string path = fmt::format("/proc/{}/ns/{}", container.state.process.pid, name);
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid() || ::setns(fd.get(), type) != 0) return ErrnoError(errno, path);
-  }
-  return Ok();
-}
-
 Result<int> RunExec(const Container& container, const Program& program) {
   VARVE_RETURN_IF_ERROR(EnterNamespacesOf(container));
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn(program));
@@ -102,6 +90,25 @@ std::vector<std::pair<int, int>> DescriptorsFor(const ExecOptions& options) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> EnvironmentOf(const ContainerRoom& room, const std::string& id) try {
+  VARVE_ASSIGN_OR_RETURN(const Bytes text,
+                         ReadWholeFile(Fs::Real(), room.BundleOf(id) + "/config.json", kRecordBytesMax));
+  return Json::parse(AsText(text)).at("process").at("env").get<std::vector<std::string>>();
+} catch (const Json::exception& exception) {
+  return Error(Code::kDataLoss, fmt::format("the bundle of container {} is damaged: {}", id, exception.what()));
+}
+
+Status EnterNamespacesOf(const Container& container) {
+  if (container.state.keeper != Keeper::kRun) return Ok();
+  if (::unshare(CLONE_FS) != 0) return ErrnoError(errno, "unshare");
+  for (const auto& [name, type] : {std::pair("pid", CLONE_NEWPID), std::pair("mnt", CLONE_NEWNS)}) {
+    const std::string path = fmt::format("/proc/{}/ns/{}", container.state.process.pid, name);
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid() || ::setns(fd.get(), type) != 0) return ErrnoError(errno, path);
+  }
+  return Ok();
+}
 
 Result<int> ExecInContainer(const ContainerRoom& room, const Container& container, const ExecOptions& options) try {
   VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
