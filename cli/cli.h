@@ -38,6 +38,7 @@ void AddCommit(Cli& cli);
 void AddCompletion(Cli& cli);
 void AddContainers(Cli& cli);  // start, stop, restart, kill, wait, rm, rename
 void AddCopy(Cli& cli);
+void AddCp(Cli& cli);
 void AddDiff(Cli& cli);
 void AddExec(Cli& cli);
 void AddExplain(Cli& cli);
