@@ -22,7 +22,8 @@ Result<CollectOutcome> Pruner::Run(CollectOptions options) {
   const MutexLock one_at_a_time(collecting_);
   leases_.EndOverdue();
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(options.images));
-  VARVE_ASSIGN_OR_RETURN(options.in_use, driver_.ReleaseUnused(candidates));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> served, driver_.ReleaseUnused(candidates));
+  options.in_use.insert(options.in_use.end(), served.begin(), served.end());
   options.close_packs = [this](std::span<const PackId> packs) { ClosePacks(packs); };
   return Collect(store_, options);
 }

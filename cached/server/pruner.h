@@ -18,7 +18,7 @@ class Pruner {
   Pruner(Store& store, Catalog& catalog, DriverSessions& driver, UseLeases& leases)
       : store_(store), catalog_(catalog), driver_(driver), leases_(leases) {}
 
-  // `options` without `in_use` and `close_packs`, which are the driver's to say.
+  // `options` without `close_packs`; what the driver serves comes to `in_use`.
   Result<CollectOutcome> Run(CollectOptions options) EXCLUDES(collecting_);
   // Runs `work` while no collection runs.
   Status BesideNone(const std::function<Status()>& work) EXCLUDES(collecting_);

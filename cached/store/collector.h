@@ -17,7 +17,7 @@ struct CollectOptions {
   enum class Images { kDangling, kUnused, kLeastRecentlyUsed };
   Images images = Images::kDangling;
   std::uint64_t keep_bytes = 0;
-  std::vector<ChainId> in_use;  // served by the driver, whether named or not
+  std::vector<ChainId> in_use;  // served by the driver or needed by containers, whether named or not
   std::vector<Digest> spared;   // manifests that stay as if they were in use
   // Tells readers that no locator names these packs any more, and returns when they have closed them (or a bound has
   // passed).

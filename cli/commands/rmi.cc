@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 
 #include "cli/cli.h"
+#include "cli/print.h"
+#include "cli/runtime/room.h"
 
 namespace varve {
 namespace {
@@ -10,23 +12,47 @@ struct RmiOptions {
   bool force = false;
 };
 
+// docker's rule: an image that a container was made of is not deleted unless that is forced, and while the container
+// runs only its names go. One that keeps a name is not deleted.
+Status CheckUnused(DaemonClient& daemon, const std::vector<Container>& containers, const std::string& name,
+                   const RmiOptions& options) {
+  const auto image = daemon.InspectImage(name, DaemonClient::Purpose::kLook);
+  if (!image.ok()) return Ok();  // the removal says why
+  const bool by_name = !image->reference().empty();
+  if (by_name && image->tags_size() > 1) return Ok();
+  for (const auto& [record, state] : containers) {
+    if (record.image_id != image->config_digest()) continue;
+    const std::string id = ShortId(image->config_digest());
+    const std::string container = ShortId(record.id);
+    if (by_name && !options.force) {
+      return Error(Code::kFailedPrecondition,
+                   fmt::format("conflict: unable to remove repository reference \"{}\" (must force) - container {} is "
+                               "using its referenced image {}: image is being used by {} container",
+                               name, container, id, state.live() ? "running" : "stopped"));
+    }
+    if (!by_name && (state.live() || !options.force)) {
+      return Error(Code::kFailedPrecondition,
+                   fmt::format("conflict: unable to delete {} ({}) - image is being used by {} container {}", id,
+                               state.live() ? "cannot be forced" : "must be forced",
+                               state.live() ? "running" : "stopped", container));
+    }
+  }
+  return Ok();
+}
+
 Result<int> RunRmi(Session& session, const RmiOptions& options) {
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  int exit_code = 0;
-  for (const std::string& image : options.images) {
+  VARVE_ASSIGN_OR_RETURN(const auto containers, ContainerRoom(session.paths().containers()).List());
+  return ForEach(options.images, [&](const std::string& image) -> Status {
+    VARVE_RETURN_IF_ERROR(CheckUnused(daemon, containers, image, options));
     v1::RemoveImageRequest request;
     request.set_image(image);
     request.set_force(options.force);
-    const auto removed = daemon.RemoveImage(request);
-    if (!removed.ok()) {
-      fmt::print(stderr, "Error: {}\n", removed.error().message());
-      exit_code = 1;
-      continue;
-    }
-    for (const std::string& name : removed->untagged()) fmt::print("Untagged: {}\n", name);
-    for (const std::string& digest : removed->deleted()) fmt::print("Deleted: {}\n", digest);
-  }
-  return exit_code;
+    VARVE_ASSIGN_OR_RETURN(const v1::RemoveImageReply removed, daemon.RemoveImage(request));
+    for (const std::string& name : removed.untagged()) fmt::print("Untagged: {}\n", name);
+    for (const std::string& digest : removed.deleted()) fmt::print("Deleted: {}\n", digest);
+    return Ok();
+  });
 }
 
 }  // namespace
@@ -36,7 +62,8 @@ void AddRmi(Cli& cli) {
   CLI::App* command =
       cli.app.add_subcommand("rmi", "Remove names, and images that have none left; prune gives the space back");
   command->add_option("IMAGE", options->images, "names or ids")->required();
-  command->add_flag("-f,--force", options->force, "an id that has several names: remove them all");
+  command->add_flag("-f,--force", options->force,
+                    "though a container was made of it; an id that has several names: remove them all");
   SetAction(cli, command, options, RunRmi);
 }
 

@@ -2,8 +2,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <iostream>
-
 #include "cli/cli.h"
 #include "cli/documents.h"
 #include "cli/mounts.h"
@@ -108,22 +106,15 @@ struct PruneOptions {
   bool force = false;
 };
 
-bool Confirmed(const PruneOptions& options) {
-  if (options.force) return true;
-  fmt::print("This removes {}.\nAre you sure you want to continue? [y/N] ",
-             options.all ? "all images that no mount or container uses"
-                         : "all images without a name, and what nothing needs any more");
-  std::fflush(stdout);
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 Result<int> RunPrune(Session& session, const PruneOptions& options) {
-  if (!Confirmed(options)) return 0;
+  const std::string which = options.all ? "all images that no mount or container uses"
+                                        : "all images without a name, and what nothing needs any more";
+  if (!options.force && !Confirm("This removes " + which + ".")) return 0;
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_RETURN_IF_ERROR(SweepScratches(session.paths()));
+  VARVE_ASSIGN_OR_RETURN(const auto containers, ContainerRoom(session.paths().containers()).List());
   v1::PruneRequest request;
+  for (const Container& container : containers) request.add_kept_chain_ids(container.record.chain_id);
   request.set_all(options.all);
   VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));
   for (const std::string& digest : reply.deleted_images()) fmt::print("Deleted: {}\n", digest);
