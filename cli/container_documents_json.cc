@@ -71,7 +71,7 @@ Json MountsOf(const std::vector<ContainerMount>& mounts) {
   for (const ContainerMount& mount : mounts) {
     Json json = {{"Type", MountKindName(mount.kind)}};
     if (mount.kind == MountKind::kVolume) json["Name"] = mount.name;
-    json["Source"] = mount.source;
+    json["Source"] = mount.kind == MountKind::kImage ? mount.name : mount.source;
     json["Destination"] = mount.destination;
     if (mount.kind == MountKind::kVolume) json["Driver"] = "local";
     json["Mode"] = mount.mode;

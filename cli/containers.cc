@@ -27,14 +27,33 @@ Status CheckTerminal() {
   return Error(Code::kFailedPrecondition, "the input device is not a TTY");
 }
 
-Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record) {
-  VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(record.chain_id));
+namespace {
+
+Result<UniqueFd> RootOfChain(Session& session, const ContainerRecord& record, const std::string& chain_id,
+                             const std::string& image) {
+  VARVE_ASSIGN_OR_RETURN(const Digest chain, Digest::FromHexText(chain_id));
   VARVE_RETURN_IF_ERROR(session.Daemon());  // the driver waits for it, but does not start it
   Result<UniqueFd> root = session.ImageRoot(ChainId{chain});
   if (root.ok() || root.error().code() != Code::kNotFound) return root;
-  return Error(Code::kNotFound,
-               fmt::format("container {}: its image {} ({}) is not in the store any more; pull it again", record.name,
-                           record.image, record.image_id));
+  return Error(Code::kNotFound, fmt::format("container {}: its image {} is not in the store any more; pull it again",
+                                            record.name, image));
+}
+
+}  // namespace
+
+Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record) {
+  return RootOfChain(session, record, record.chain_id, record.image + " (" + record.image_id + ")");
+}
+
+Result<ContainerRoots> RootsOf(Session& session, const ContainerRecord& record) {
+  ContainerRoots roots;
+  VARVE_ASSIGN_OR_RETURN(roots.image, RootOf(session, record));
+  for (const ContainerMount& mount : record.mounts) {
+    if (mount.kind != MountKind::kImage) continue;
+    VARVE_ASSIGN_OR_RETURN(UniqueFd root, RootOfChain(session, record, mount.chain_id, mount.name));
+    roots.mounted.push_back(std::move(root));
+  }
+  return roots;
 }
 
 Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
@@ -51,17 +70,17 @@ Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
   return WithContainerFiles(room, *locked, image_root, shown, [&](int root) { return work(*locked, root); });
 }
 
-Status StartHeld(const Session& session, LockedContainer& container, UniqueFd root) {
+Status StartHeld(const Session& session, LockedContainer& container, ContainerRoots roots) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return ErrnoError(error.value(), "/proc/self/exe");
   const ContainerRoom room(session.paths().containers());
-  return StartDetached(room, container, std::move(root), {self.string(), "container-ended"});
+  return StartDetached(room, container, std::move(roots), {self.string(), "container-ended"});
 }
 
-Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, UniqueFd root) {
+Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
   if (container->record.options.terminal == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(CheckTerminal());
-  return RunInForeground(room, std::move(container), std::move(root));
+  return RunInForeground(room, std::move(container), std::move(roots));
 }
 
 }  // namespace varve

@@ -5,6 +5,7 @@
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
+#include "cli/runtime/container.h"
 #include "cli/runtime/container_files.h"
 #include "cli/runtime/room.h"
 #include "cli/session.h"
@@ -13,8 +14,10 @@
 
 namespace varve {
 
-// The detached root of its image. kNotFound, with what to do, if the image is not in the store any more.
+// The detached root of its image, and of those that it mounts too. kNotFound, with what to do, if an image is not in
+// the store any more.
 Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record);
+Result<ContainerRoots> RootsOf(Session& session, const ContainerRecord& record);
 
 // Calls `work` with the container of that name and the root of its files (cli/runtime/container_files.h). One that does
 // not run is not started, removed or changed by others meanwhile. `work` runs in a mount namespace of its own, so that
@@ -22,13 +25,13 @@ Result<UniqueFd> RootOf(Session& session, const ContainerRecord& record);
 Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
                    const std::function<Status(const Container& container, int root)>& work);
 
-// Starts it detached, on that root.
-Status StartHeld(const Session& session, LockedContainer& container, UniqueFd root);
+// Starts it detached, on those roots.
+Status StartHeld(const Session& session, LockedContainer& container, ContainerRoots roots);
 
 // kFailedPrecondition, in docker's words, if standard input is no terminal.
 Status CheckTerminal();
 
 // Runs it in the foreground. An error if it wants a terminal and standard input is none.
-Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, UniqueFd root);
+Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, ContainerRoots roots);
 
 }  // namespace varve

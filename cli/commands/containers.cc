@@ -48,8 +48,8 @@ Result<int> RunStop(Session& session, const ContainersOptions& options) {
 }
 
 Status StartAgain(Session& session, LockedContainer& container) {
-  VARVE_ASSIGN_OR_RETURN(UniqueFd root, RootOf(session, container->record));
-  return StartHeld(session, container, std::move(root));
+  VARVE_ASSIGN_OR_RETURN(ContainerRoots roots, RootsOf(session, container->record));
+  return StartHeld(session, container, std::move(roots));
 }
 
 Result<int> RunRestart(Session& session, const ContainersOptions& options) {
@@ -91,9 +91,9 @@ Result<int> StartAttached(Session& session, const ContainersOptions& options) {
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.containers[0]));
   VARVE_ASSIGN_OR_RETURN(LockedContainer locked, room.Lock(container.record.id));
-  VARVE_ASSIGN_OR_RETURN(UniqueFd root, RootOf(session, locked->record));
+  VARVE_ASSIGN_OR_RETURN(ContainerRoots roots, RootsOf(session, locked->record));
   if (!options.interactive) locked->record.options.standard_input = Stdin::kEmpty;
-  return RunAttached(room, std::move(locked), std::move(root));
+  return RunAttached(room, std::move(locked), std::move(roots));
 }
 
 Result<int> RunStart(Session& session, const ContainersOptions& options) {

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/runtime/room.h"
@@ -21,7 +23,10 @@ Status CheckUnused(DaemonClient& daemon, const std::vector<Container>& container
   const bool by_name = !image->reference().empty();
   if (by_name && image->tags_size() > 1) return Ok();
   for (const auto& [record, state] : containers) {
-    if (record.image_id != image->config_digest()) continue;
+    const bool mounts = std::ranges::any_of(record.mounts, [&](const ContainerMount& mount) {
+      return mount.kind == MountKind::kImage && mount.chain_id == image->chain_id();
+    });
+    if (record.image_id != image->config_digest() && !mounts) continue;
     const std::string id = ShortId(image->config_digest());
     const std::string container = ShortId(record.id);
     if (by_name && !options.force) {

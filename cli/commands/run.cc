@@ -8,6 +8,7 @@
 #include "cli/containers.h"
 #include "cli/pull.h"
 #include "cli/runtime/container.h"
+#include "cli/runtime/container_storage.h"
 #include "cli/runtime/runc.h"
 
 namespace varve {
@@ -88,7 +89,7 @@ Status WriteIdFile(const std::string& path, const std::string& id) {
 
 struct Made {
   LockedContainer container;
-  UniqueFd root;
+  ContainerRoots roots;
 };
 
 Result<Made> Make(Session& session, const RunCommandOptions& options) {
@@ -101,6 +102,12 @@ Result<Made> Make(Session& session, const RunCommandOptions& options) {
   RunImage image{.name = name, .id = detail.config_digest(), .chain_id = detail.chain_id(), .config = {}, .root = {}};
   VARVE_ASSIGN_OR_RETURN(image.config, ParseImageConfig(AsBytes(detail.config())));
   VARVE_ASSIGN_OR_RETURN(image.root, session.ImageRoot(daemon, detail));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> mounted, MountedImages(run.storage));
+  for (const std::string& other : mounted) {
+    VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail found, ImageFor(daemon, options, other));
+    VARVE_ASSIGN_OR_RETURN(UniqueFd root, session.ImageRoot(daemon, found));
+    image.mounted.push_back({.chain_id = found.chain_id(), .root = std::move(root)});
+  }
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(LockedContainer container, CreateContainer(room, run, image));
   Status written = WriteIdFile(options.id_file, container->record.id);
@@ -108,16 +115,16 @@ Result<Made> Make(Session& session, const RunCommandOptions& options) {
     VARVE_RETURN_IF_ERROR(container.Remove());
     return written.error();
   }
-  return Made{std::move(container), std::move(image.root)};
+  return Made{std::move(container), RootsOf(std::move(image))};
 }
 
 Result<int> RunRun(Session& session, const RunCommandOptions& options) {
   if (options.terminal && !options.detach) VARVE_RETURN_IF_ERROR(CheckTerminal());
   VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
   if (!options.detach) {
-    return RunAttached(ContainerRoom(session.paths().containers()), std::move(made.container), std::move(made.root));
+    return RunAttached(ContainerRoom(session.paths().containers()), std::move(made.container), std::move(made.roots));
   }
-  const Status started = StartHeld(session, made.container, std::move(made.root));
+  const Status started = StartHeld(session, made.container, std::move(made.roots));
   if (!started.ok()) {
     fmt::print(stderr, "Error: {}\n", started.error().message());
     return StartExitCode(started.error());

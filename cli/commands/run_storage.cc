@@ -7,7 +7,7 @@ void AddStorageOptions(CLI::App* command, StorageOptions& storage) {
     command->add_option(flags, values, help)->allow_extra_args(false);
   };
   add("-v,--volume", storage.volumes, "[HOST|VOLUME:]CONTAINER[:ro|nocopy|…]");
-  add("--mount", storage.mounts, "type=volume|bind|tmpfs,source=…,target=…[,readonly][,…]");
+  add("--mount", storage.mounts, "type=volume|bind|tmpfs|image,source=…,target=…[,readonly][,…]");
   add("--tmpfs", storage.tmpfs, "PATH[:OPTIONS]");
   add("--volumes-from", storage.volumes_from, "CONTAINER[:ro]: what that one mounts");
 }

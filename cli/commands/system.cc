@@ -114,7 +114,12 @@ Result<int> RunPrune(Session& session, const PruneOptions& options) {
   VARVE_RETURN_IF_ERROR(SweepScratches(session.paths()));
   VARVE_ASSIGN_OR_RETURN(const auto containers, ContainerRoom(session.paths().containers()).List());
   v1::PruneRequest request;
-  for (const Container& container : containers) request.add_kept_chain_ids(container.record.chain_id);
+  for (const auto& [record, state] : containers) {
+    request.add_kept_chain_ids(record.chain_id);
+    for (const ContainerMount& mount : record.mounts) {
+      if (mount.kind == MountKind::kImage) request.add_kept_chain_ids(mount.chain_id);
+    }
+  }
   request.set_all(options.all);
   VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));
   for (const std::string& digest : reply.deleted_images()) fmt::print("Deleted: {}\n", digest);

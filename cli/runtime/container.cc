@@ -1,6 +1,8 @@
 #include "cli/runtime/container.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include <utility>
 
 #include "cached/base/bytes.h"
+#include "cached/base/check.h"
 #include "cached/base/fs.h"
 #include "cli/runtime/arguments.h"
 #include "cli/runtime/capabilities.h"
@@ -90,12 +93,26 @@ Status WriteBundle(const RunOptions& options, const std::string& id, const std::
   return file->WriteAt(0, AsBytes(config));
 }
 
+Status AttachImages(const ContainerRecord& record, const std::vector<UniqueFd>& roots) {
+  auto root = roots.begin();
+  for (const ContainerMount& mount : record.mounts) {
+    if (mount.kind != MountKind::kImage) continue;
+    VARVE_CHECK(root != roots.end());
+    VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(mount.source));
+    if (::move_mount((root++)->get(), "", AT_FDCWD, mount.source.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+      return ErrnoError(errno, mount.source);
+  }
+  return Ok();
+}
+
 // In a mount namespace of its own, with the container's directory as working directory.
-Status MountRoot(const ContainerRoom& room, const ContainerRecord& record, const UniqueFd& root) {
+Status MountRoots(const ContainerRoom& room, const ContainerRecord& record, const ContainerRoots& roots) {
   const std::string directory = room.DirectoryOf(record.id);
   if (::chdir(directory.c_str()) != 0) return ErrnoError(errno, directory);
   const bool thrown_away = record.options.at_end == AtEnd::kRemoved;
-  VARVE_ASSIGN_OR_RETURN(const UniqueFd overlay, MountOverlay(root, thrown_away ? Upper::kThrownAway : Upper::kKept));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd overlay,
+                         MountOverlay(roots.image, thrown_away ? Upper::kThrownAway : Upper::kKept));
+  VARVE_RETURN_IF_ERROR(AttachImages(record, roots.mounted));
   return AddDockerMarks(overlay.get());
 }
 
@@ -131,6 +148,12 @@ Status GiveUp(LockedContainer& container, int exit_code, const Error& error) {
 
 }  // namespace
 
+ContainerRoots RootsOf(RunImage image) {
+  ContainerRoots roots{.image = std::move(image.root)};
+  for (MountedImage& mounted : image.mounted) roots.mounted.push_back(std::move(mounted.root));
+  return roots;
+}
+
 Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image) {
   VARVE_RETURN_IF_ERROR(room.Sweep());
   const std::string id = NewContainerId();
@@ -141,6 +164,13 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   if (!number.ok() && !asked.empty()) return number.error();
   VARVE_ASSIGN_OR_RETURN(std::vector<ContainerMount> mounts,
                          PlanMounts(room, options.storage, image.config.config.volumes));
+  auto mounted = image.mounted.begin();
+  for (ContainerMount& mount : mounts) {
+    if (mount.kind != MountKind::kImage) continue;
+    VARVE_CHECK(mounted != image.mounted.end());
+    mount.source = fmt::format("{}/images/{}", room.DirectoryOf(id), mounted - image.mounted.begin());
+    mount.chain_id = (mounted++)->chain_id;
+  }
   std::vector<Mount> runtime_mounts;
   std::ranges::transform(mounts, std::back_inserter(runtime_mounts), ToRuntimeMount);
   VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(), runtime_mounts));
@@ -160,7 +190,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   });
 }
 
-Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, UniqueFd root) {
+Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
   std::optional<LockedContainer> held(std::move(container));
@@ -173,7 +203,7 @@ Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container
   };
   const Result<int> exit_code = InPrivateNamespaces(Namespaces::kMountsAndProcesses, [&]() -> Result<int> {
     VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
-    VARVE_RETURN_IF_ERROR(MountRoot(room, record, root));
+    VARVE_RETURN_IF_ERROR(MountRoots(room, record, roots));
     return RunBundle(runc,
                      {.directory = room.BundleOf(record.id),
                       .id = record.id,
@@ -190,7 +220,7 @@ Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container
   return exit_code;
 }
 
-Status StartDetached(const ContainerRoom& room, LockedContainer& container, UniqueFd root,
+Status StartDetached(const ContainerRoom& room, LockedContainer& container, ContainerRoots roots,
                      const std::vector<std::string>& exit_command) {
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
@@ -206,7 +236,7 @@ Status StartDetached(const ContainerRoom& room, LockedContainer& container, Uniq
   conmon.exit_command.push_back(record.id);
   Held held;
   const Result<int> begun = InPrivateNamespaces(Namespaces::kMounts, [&]() -> Result<int> {
-    VARVE_RETURN_IF_ERROR(MountRoot(room, record, root));
+    VARVE_RETURN_IF_ERROR(MountRoots(room, record, roots));
     VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon));
     return 0;
   });

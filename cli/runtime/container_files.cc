@@ -81,7 +81,8 @@ Status AttachVolumes(std::vector<ContainerMount> mounts, int root) {
   std::ranges::stable_sort(mounts, {},
                            [](const ContainerMount& mount) { return std::ranges::count(mount.destination, '/'); });
   for (const ContainerMount& mount : mounts) {
-    if (mount.kind != MountKind::kTmpfs) VARVE_RETURN_IF_ERROR(Attach(mount, root).In("mount"));
+    if (mount.kind == MountKind::kVolume || mount.kind == MountKind::kBind)
+      VARVE_RETURN_IF_ERROR(Attach(mount, root).In("mount"));
   }
   return Ok();
 }

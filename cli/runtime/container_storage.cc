@@ -49,7 +49,8 @@ Status AddMountsOf(const ContainerRoom& room, const std::string& spec, Mounts& m
     return Error(Code::kInvalidArgument, fmt::format("volumes-from \"{}\": it is ro or rw", spec));
   VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(spec.substr(0, colon)));
   for (ContainerMount mount : other.record.mounts) {
-    if (mount.kind == MountKind::kTmpfs || IsTaken(mounts, mount.destination)) continue;
+    const bool outlives = mount.kind == MountKind::kVolume || mount.kind == MountKind::kBind;
+    if (!outlives || IsTaken(mounts, mount.destination)) continue;
     mount.read_only = mount.read_only || access == "ro";
     mounts.push_back(std::move(mount));
   }
@@ -82,6 +83,15 @@ Status ProvideVolume(const ContainerRoom& room, const std::string& id, const Con
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> MountedImages(const StorageOptions& options) {
+  std::vector<std::string> names;
+  for (const std::string& spec : options.mounts) {
+    VARVE_ASSIGN_OR_RETURN(const ContainerMount mount, ParseMount(spec));
+    if (mount.kind == MountKind::kImage) names.push_back(mount.name);
+  }
+  return names;
+}
 
 Result<Mounts> PlanMounts(const ContainerRoom& room, const StorageOptions& options,
                           const std::vector<std::string>& image_volumes) {

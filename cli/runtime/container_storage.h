@@ -8,6 +8,9 @@
 
 namespace varve {
 
+// The images that it is to mount, in the order in which they come in its mounts.
+Result<std::vector<std::string>> MountedImages(const StorageOptions& options);
+
 // All that a container mounts beyond what each has: what was asked for, what it takes from other containers, and a new
 // volume for each of `image_volumes` (the paths that its image declares) where nothing of that is. Volumes without a
 // name have one now. Nothing is made yet.

@@ -250,7 +250,11 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     ContainerState& state = (*container)->state;
     const bool held = state.live() && state.keeper == Keeper::kConmon && state.keeper_process.pid == ::getppid();
     if (!held) return Ok();
-    for (const std::string& mount : {bundle + "/rootfs", room.DirectoryOf(id) + "/lower"}) {
+    std::vector<std::string> mounts = {bundle + "/rootfs", room.DirectoryOf(id) + "/lower"};
+    for (const ContainerMount& mount : (*container)->record.mounts) {
+      if (mount.kind == MountKind::kImage) mounts.push_back(mount.source);
+    }
+    for (const std::string& mount : mounts) {
       if (::umount2(mount.c_str(), MNT_DETACH) != 0 && errno != EINVAL) return ErrnoError(errno, mount);
     }
     VARVE_ASSIGN_OR_RETURN(const int exit_code, ExitCodeOfConmon(bundle, id));

@@ -33,11 +33,14 @@ NLOHMANN_JSON_SERIALIZE_ENUM(ContainerStatus, {{ContainerStatus::kCreated, "crea
                                                {ContainerStatus::kExited, "exited"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Keeper, {{Keeper::kNobody, "nobody"}, {Keeper::kRun, "run"}, {Keeper::kConmon, "conmon"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Wish, {{Wish::kNone, "none"}, {Wish::kStop, "stop"}, {Wish::kRestart, "restart"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(MountKind,
-                             {{MountKind::kVolume, "volume"}, {MountKind::kBind, "bind"}, {MountKind::kTmpfs, "tmpfs"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(MountKind, {{MountKind::kVolume, "volume"},
+                                         {MountKind::kBind, "bind"},
+                                         {MountKind::kTmpfs, "tmpfs"},
+                                         {MountKind::kImage, "image"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StorageOptions, volumes, mounts, tmpfs, volumes_from)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerMount, kind, name, source, destination, mode, propagation,
-                                                options, labels, read_only, recursive, make_source, anonymous, copy)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerMount, kind, name, chain_id, source, destination, mode,
+                                                propagation, options, labels, read_only, recursive, make_source,
+                                                anonymous, copy)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RestartPolicy, on_failure, most_times)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
                                                 env_files, storage, cap_add, cap_drop, labels, network, root_access,
@@ -89,6 +92,8 @@ std::string_view MountKindName(MountKind kind) {
       return "bind";
     case MountKind::kTmpfs:
       return "tmpfs";
+    case MountKind::kImage:
+      return "image";
   }
   return "unknown";
 }

@@ -13,13 +13,15 @@ struct StorageOptions {
   std::vector<std::string> volumes_from;  // "CONTAINER[:ro]"
 };
 
-enum class MountKind { kVolume, kBind, kTmpfs };
+enum class MountKind { kVolume, kBind, kTmpfs, kImage };
 
 // One of those mounts, understood. What a record keeps of it is what each start mounts.
 struct ContainerMount {
   MountKind kind = MountKind::kVolume;
-  std::string name = {};                  // of a volume; empty for one without a name, until the container is made
-  std::string source = {};                // on the host: of a bind mount, or of a volume that a container has
+  std::string name = {};      // of a volume; empty for one without a name, until the container is made; or of an image
+  std::string chain_id = {};  // hex, of an image
+  // On the host: of a bind mount, or of what a container has: a volume, or the place where its starts attach an image.
+  std::string source = {};
   std::string destination = {};           // absolute, normalised
   std::string mode = {};                  // the options of -v, as they were given
   std::string propagation = {};           // of a bind mount

@@ -278,8 +278,9 @@ Result<ContainerMount> ParseMount(std::string_view spec) {
     if (!applied.ok()) return InvalidMount(spec, applied.error().message());
   }
   ContainerMount mount = fields.mount;
-  if (!IsOneOf(std::array<std::string_view, 3>{"volume", "bind", "tmpfs"}, fields.type))
-    return InvalidMount(spec, fmt::format("mount type unknown: \"{}\" (known: volume, bind, tmpfs)", fields.type));
+  if (!IsOneOf(std::array<std::string_view, 4>{"volume", "bind", "tmpfs", "image"}, fields.type))
+    return InvalidMount(spec,
+                        fmt::format("mount type unknown: \"{}\" (known: volume, bind, tmpfs, image)", fields.type));
   if (fields.target.empty()) return InvalidMount(spec, "target is required");
   if (!fields.foreign.empty() && fields.foreign != fields.type) {
     return InvalidMount(spec,
@@ -290,6 +291,11 @@ Result<ContainerMount> ParseMount(std::string_view spec) {
     VARVE_RETURN_IF_ERROR(FinishBind(spec, fields, mount));
   } else if (fields.type == "tmpfs") {
     VARVE_RETURN_IF_ERROR(FinishTmpfs(spec, fields, mount));
+  } else if (fields.type == "image") {
+    if (fields.source.empty()) return InvalidMount(spec, "an image mount needs a source, the name of the image");
+    mount.kind = MountKind::kImage;
+    mount.name = fields.source;
+    mount.read_only = true;
   } else if (fields.source.empty()) {
     mount.anonymous = true;
   } else {

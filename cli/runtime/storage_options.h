@@ -15,8 +15,8 @@ namespace varve {
 // (rprivate unless named), z, Z, cached, delegated and consistent, which mean nothing here. kUnimplemented for shared.
 Result<ContainerMount> ParseVolume(std::string_view spec);
 
-// "KEY[=VALUE],..." as a line of CSV: type (volume, bind, tmpfs), source or src, target, dst or destination, readonly
-// or ro, consistency, bind-propagation, bind-nonrecursive, volume-nocopy, volume-label, volume-driver (local),
+// "KEY[=VALUE],..." as a line of CSV: type (volume, bind, tmpfs, image), source or src, target, dst or destination,
+// readonly or ro, consistency, bind-propagation, bind-nonrecursive, volume-nocopy, volume-label, volume-driver (local),
 // tmpfs-size, tmpfs-mode. kNotFound if the source of a bind mount is missing.
 Result<ContainerMount> ParseMount(std::string_view spec);
 

@@ -76,6 +76,13 @@ TEST(RuntimeStorageOptionsTest, MountSaysTheSameInKeys) {
               UnorderedElementsAre("noexec", "nosuid", "nodev", "size=64m", "mode=1770", "rw"));
 }
 
+TEST(RuntimeStorageOptionsTest, AnImageIsMountedReadOnly) {
+  const ContainerMount image = *ParseMount("type=image,source=debian:12,target=/b");
+  EXPECT_EQ(image.kind, MountKind::kImage);
+  EXPECT_EQ(image.name, "debian:12");
+  EXPECT_THAT(ToRuntimeMount(image).options, ElementsAre("rbind", "rprivate", "ro"));
+}
+
 TEST(RuntimeStorageOptionsTest, AQuotedFieldOfAMountMayHaveCommas) {
   EXPECT_EQ(ParseMount(R"(type=volume,source=v1,"target=/a,""b""")")->destination, R"(/a,"b")");
   EXPECT_THAT(WhyNot(ParseMount("\"target=/a")), HasSubstr("quote"));
@@ -95,6 +102,7 @@ TEST(RuntimeStorageOptionsTest, MountsThatCannotBeMeantAreRefusedInDockersWords)
       {"type=tmpfs,source=v1,target=/b", "a tmpfs has no source"},
       {"type=tmpfs,target=/b,tmpfs-size=much", "invalid value for tmpfs-size: much"},
       {"type=tmpfs,target=/b,tmpfs-mode=9", "invalid value for tmpfs-mode: 9"},
+      {"type=image,target=/b", "needs a source"},
       {"target=/b,volume-driver=nfs", "only local"}};
   for (const auto& [spec, why] : cases) EXPECT_THAT(WhyNot(ParseMount(spec)), HasSubstr(why)) << spec;
 }
