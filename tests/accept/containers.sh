@@ -93,6 +93,78 @@ check "ps --filter status, name, label, ancestor"       bash -c "varve run -d --
 check "two creations of one name: one wins"             bash -c "for n in 1 2 3 4 5 6; do varve create --name same deb true 2>/dev/null & done | grep -c . | grep -qx 1; rc=\$?; varve rm -f same; exit \$rc"
 check "eight detached containers at once"               bash -c "for n in 1 2 3 4 5 6 7 8; do varve run -d --name m\$n deb sh -c 'exit 4' >/dev/null & done; wait; [ \"\$(varve wait m1 m2 m3 m4 m5 m6 m7 m8 | sort | uniq -c | tr -s ' ')\" = ' 8 4' ]; rc=\$?; varve rm m1 m2 m3 m4 m5 m6 m7 m8; exit \$rc"
 
+# -- volumes
+data() { varve volume inspect "$1" | jq -er '.[0].Mountpoint'; }
+check "volume create prints its name, ls has docker's columns" bash -c "[ \"\$(varve volume create v1)\" = v1 ] && varve volume ls | head -1 | grep -Ex 'DRIVER +VOLUME NAME' && varve volume ls | grep -Ex 'local +v1'"
+check "volume inspect is docker-shaped"                 prints 'v1 local local' bash -c "varve volume inspect v1 | jq -r '.[0] | [.Name, .Driver, .Scope] | join(\" \")'"
+check "what one container writes to it another reads"   prints kept bash -c "varve run --rm -v v1:/v deb sh -c 'echo kept >/v/f' && varve run --rm -v v1:/w:ro deb cat /w/f"
+check "a read-only one is not written to"               refuses 'Read-only file system' varve run --rm -v v1:/v:ro deb touch /v/g
+check "a new one begins as the image's directory, owner, mode and all" bash -c "varve run --rm --mount type=volume,src=v2,dst=/etc deb true && varve run --rm deb stat -c '%n %u:%g %a %Y' /etc/shadow /etc/ld.so.conf.d >$scratch/a && varve run --rm -v v2:/x deb sh -c 'cd /x && stat -c \"/etc/%n %u:%g %a %Y\" shadow ld.so.conf.d' >$scratch/b && diff $scratch/a $scratch/b && [ -s $scratch/a ]"
+check "one that is empty does too, but not with nocopy" bash -c "varve volume create v3; varve run --rm -v v3:/etc/apt:nocopy deb true; [ -z \"\$(ls \$(varve volume inspect v3 | jq -r .[0].Mountpoint))\" ] && varve run --rm -v v3:/etc/apt deb true && [ -d \$(varve volume inspect v3 | jq -r .[0].Mountpoint)/sources.list.d ]"
+check "a volume in use is not removed"                  bash -c "varve create --name tt -v v1:/v deb true; $(declare -f refuses); refuses 'volume is in use - \[' varve volume rm v1; rc=\$?; varve rm tt; exit \$rc"
+check "inspect shows its mounts as docker does"         prints 'volume v1 /v false local bind /host /tmp true' bash -c "mkdir -p $scratch/v; varve create --name tt -v v1:/v:ro -v $scratch/v:/host deb true >/dev/null; varve inspect tt | jq -r '[.[0].Mounts[] | .Type, .Name // empty, .Destination, .RW, .Driver // empty] | join(\" \")' | sed \"s|/host true|/host /tmp true|\"; varve rm tt >/dev/null"
+check "volume rm removes it, and says what is not there" bash -c "[ \"\$(varve volume rm v1)\" = v1 ] && ! varve volume rm v1 2>$scratch/e && grep -q 'no such volume' $scratch/e && varve volume rm -f v1"
+varve run --name tt deb sh -c 'mkdir -p /srv/data && echo from the image >/srv/data/f && chown 33:33 /srv/data' && varve commit -c 'VOLUME /srv/data' tt voldeb >/dev/null; varve rm tt >/dev/null
+check "a VOLUME of the image becomes an anonymous volume, seeded" bash -c "varve run --name tt voldeb stat -c %u /srv/data/../data | grep -qx 33 && varve inspect tt | jq -e '.[0].Mounts[0] | .Type == \"volume\" and .Destination == \"/srv/data\" and (.Name | length) == 64' && varve volume ls -q --filter dangling=false | grep -Ex '[0-9a-f]{64}'"
+check "rm keeps it, rm -v does not"                     bash -c "n=\$(varve inspect tt | jq -r .[0].Mounts[0].Name); varve rm tt; varve volume ls -q | grep -x \$n && varve create --name tt -v \$n:/v -v /w deb true && varve rm -v tt && varve volume ls -q | grep -x \$n && [ \$(varve volume ls -q | grep -Ecx '[0-9a-f]{64}') = 1 ]"
+check "--rm takes anonymous volumes with it"            bash -c "varve volume prune -f; varve run --rm -v /a voldeb true; ! varve volume ls -q | grep -Ex '[0-9a-f]{64}'"
+check "volume prune takes anonymous ones, -a all that are unused" bash -c "varve volume create keep; varve volume create >$scratch/n; varve volume prune -f | grep -x \"\$(cat $scratch/n)\" && varve volume ls -q | grep -x keep && varve volume prune -af | grep -x keep && varve volume prune -f | grep -q '^Total reclaimed space: 0 *B'"
+check "--mount type=bind needs its source, -v makes it" bash -c "$(declare -f refuses); refuses 'bind source path does not exist' varve run --rm --mount type=bind,src=$scratch/none,dst=/v deb true && varve run --rm -v $scratch/made:/v deb true && [ -d $scratch/made ]"
+check "--mount type=tmpfs"                              prints 'tmpfs 1024 1770' varve run --rm --mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770 deb sh -c 'echo $(df -k --output=fstype,size /t | tail -1) $(stat -c %a /t)'
+check "--mount type=image shows another image, read-only, on each start" bash -c "varve run --name tt --mount type=image,src=voldeb,dst=/other deb sh -c 'cat /other/srv/data/f; ! touch /other/x 2>/dev/null' | grep -x 'from the image' && $(declare -f refuses); refuses 'conflict' varve rmi voldeb && varve inspect tt | jq -e '.[0].Mounts[0] | .Type == \"image\" and .Source == \"voldeb\" and .RW == false' && varve start tt && [ \$(varve wait tt) = 0 ] && varve logs tt | grep -x 'from the image'; rc=\$?; varve rm tt; exit \$rc"
+check "--mount's mistakes are docker's"                 bash -c "$(declare -f refuses); refuses 'target is required' varve run --rm --mount type=volume,src=v deb true && refuses \"unexpected key 'colour'\" varve run --rm --mount dst=/v,colour=red deb true && refuses 'duplicate mount point' varve run --rm -v /v --tmpfs /v deb true; rc=\$?; [ -z \"\$(varve volume ls -q)\" ] && exit \$rc"
+check "--volumes-from gives what another mounts"        prints shared bash -c "varve create --name one -v data:/d -v /e deb true >/dev/null; varve run --rm --volumes-from one deb sh -c 'echo shared >/d/f'; varve run --rm --volumes-from one:ro deb sh -c 'cat /d/f; test -d /e; ! touch /d/g 2>/dev/null'; varve rm -v one >/dev/null; varve volume rm data >/dev/null"
+
+# -- cp
+mkdir -p "$scratch/in/sub"; echo inside >"$scratch/in/sub/f"; echo top >"$scratch/in/g"; ln -s g "$scratch/in/l"
+up tt -v cpv:/vol --tmpfs /t deb sh -c 'mkdir /home/d; echo here >/home/d/f; chown 1000:1000 /home/d/f; ln -s /etc/hostname /home/out; echo up; sleep 1000'; says tt up
+check "cp of a file out of a container that runs, and in" bash -c "varve cp tt:/home/d/f $scratch/f && grep -x here $scratch/f && echo new >$scratch/f && varve cp $scratch/f tt:/home/g && [ \"\$(varve exec tt cat /home/g)\" = new ]"
+check "a directory into one that is there, or as a new one" bash -c "varve cp $scratch/in tt:/home && varve exec tt cat /home/in/sub/f && varve cp $scratch/in tt:/home/new && varve exec tt cat /home/new/sub/f && varve cp $scratch/in/. tt:/home/d && [ \"\$(varve exec tt sh -c 'cat /home/d/f /home/d/g')\" = 'here
+top' ]"
+check "a directory out, symlinks as they are"           bash -c "varve cp tt:/home/new $scratch/out && [ \$(readlink $scratch/out/l) = g ] && varve cp tt:/home/new $scratch/out && [ -e $scratch/out/new/sub/f ]"
+check "-L follows the source, -a keeps owners"          bash -c "varve cp -L tt:/home/new/l $scratch/l && [ ! -L $scratch/l ] && grep -x top $scratch/l && varve cp tt:/home/d/f $scratch/o && [ \$(stat -c %u $scratch/o) = 0 ] && varve cp -a tt:/home/d/f $scratch/o && [ \$(stat -c %u $scratch/o) = 1000 ]"
+check "- is a tar"                                      bash -c "[ \"\$(varve cp tt:/home/d - | tar -tf - | sort | head -2)\" = 'd/
+d/f' ] && tar -C $scratch -cf - in | varve cp - tt:/opt && [ \"\$(varve exec tt cat /opt/in/g)\" = top ]"
+check "into a volume, and out of it"                    bash -c "varve cp $scratch/in/g tt:/vol/g && varve exec tt cat /vol/g && varve cp tt:/vol/g $scratch/vg && grep -x top $scratch/vg"
+check "a symlink of the container leads nowhere else"   bash -c "echo secret >$scratch/secret; varve exec tt ln -s $scratch/secret /home/trap; varve exec tt ln -s $scratch /home/trapd; ! varve cp -L tt:/home/trap $scratch/got && ! varve cp $scratch/f tt:/home/trapd/secret; grep -x secret $scratch/secret && [ ! -e $scratch/got ]"
+check "its mistakes are docker's"                       bash -c "$(declare -f refuses); refuses 'Could not find the file /none in container tt' varve cp tt:/none $scratch && refuses 'must be a directory' varve cp - tt:/none </dev/null && refuses 'cannot copy directory' varve cp $scratch/in tt:/etc/passwd && refuses 'must specify at least one container' varve cp a b && refuses 'between containers' varve cp tt:/a tt:/b"
+varve stop -t 0 tt >/dev/null
+check "cp into and out of one that does not run"        bash -c "echo later >$scratch/f && varve cp $scratch/f tt:/home/later && varve cp tt:/home/later - | tar -xOf - | grep -x later && varve cp tt:/vol/g - | tar -xOf - | grep -x top && varve start tt && varve exec tt grep -x later /home/later"
+check "into one that was never started"                 bash -c "varve create --name fresh -v cpv:/vol -v $scratch/f:/deep/in/it deb cat /home/f /vol/g && varve cp $scratch/f fresh:/home/f && [ \"\$(varve start -a fresh)\" = 'later
+top' ]; rc=\$?; varve rm -v fresh; exit \$rc"
+check "no mount is left in the host's table"            bash -c "! grep -q \"$VARVE_ROOT/containers\" /proc/self/mountinfo"
+varve rm -fv tt >/dev/null; varve volume rm cpv >/dev/null
+
+# -- diff, export, commit
+check "a container that has done nothing has no diff"   prints '' bash -c "varve run --name tt deb true; varve diff tt; varve rm tt >/dev/null"
+varve run --name tt deb sh -c 'echo new >/srv/new; echo more >>/etc/issue; rm /etc/debian_version; rm -rf /etc/apt; mkdir /etc/apt; echo x >/etc/apt/only; ln /srv/new /srv/link; chmod 4755 /usr/bin/who; mkfifo /srv/fifo; setcap cap_net_raw+ep /usr/bin/env 2>/dev/null; true'
+check "diff tells what was added, changed and deleted"  bash -c "varve diff tt >$scratch/d; for line in 'C /srv' 'A /srv/new' 'C /etc/issue' 'D /etc/debian_version' 'C /etc/apt' 'A /etc/apt/only' 'D /etc/apt/sources.list' 'C /usr/bin/who'; do grep -qx \"\$line\" $scratch/d || { echo \"no \$line\"; cat $scratch/d; exit 1; }; done; ! grep -E '/(dev|proc|\.dockerenv|etc/hosts)' $scratch/d"
+check "export is a tar of what it sees, links and all"  bash -c "varve export -o $scratch/e.tar tt && tar -tvf $scratch/e.tar >$scratch/l && grep -q ' srv/new link to srv/link\| srv/link link to srv/new\| srv/new\$' $scratch/l && grep -q '^hr.* link to srv/' $scratch/l && grep -q '^prw.* srv/fifo$' $scratch/l && grep -q '^-rwsr-xr-x.* usr/bin/who$' $scratch/l && ! grep -q ' etc/debian_version$' $scratch/l && grep -q ' etc/apt/only$' $scratch/l && varve export tt | cmp - $scratch/e.tar"
+check "commit prints an id, and the image has exactly the changes" bash -c "varve commit -a me -m why -c 'ENV A=b' tt committed:1 | grep -Ex 'sha256:[0-9a-f]{64}' && [ \"\$(varve run --rm committed:1 sh -c 'cat /srv/link; echo \$A; ls /etc/apt; test ! -e /etc/debian_version; stat -c %a /usr/bin/who; tail -n 1 /etc/issue')\" = 'new
+b
+only
+4755
+more' ]"
+check "with the history that says so"                   bash -c "varve inspect --type image committed:1 | jq -e '.[0].Author == \"me\"' && varve history --no-trunc committed:1 | sed -n 2p | grep -q 'echo new .*why'"
+check "a container of it has no diff, and its files are those exported" bash -c "varve run --name two committed:1 true && [ -z \"\$(varve diff two)\" ] && varve export two | tar -tv | awk '{print \$1, \$2, \$3, \$6}' | sort >$scratch/x; tar -tvf $scratch/e.tar | awk '{print \$1, \$2, \$3, \$6}' | sort | diff - $scratch/x; rc=\$?; varve rm two; exit \$rc"
+check "a commit of a commit adds one layer each"        bash -c "varve run --name two committed:1 rm /srv/new && varve commit two committed:2 && [ \$(varve inspect --type image committed:2 | jq '.[0].RootFS.Layers | length') = \$((\$(varve inspect --type image deb | jq '.[0].RootFS.Layers | length') + 2)) ] && [ \"\$(varve run --rm committed:2 ls /srv)\" = \"fifo
+link\" ]; rc=\$?; varve rm two; exit \$rc"
+check "commit of one that runs does not stop it"        bash -c "varve run -d --name three deb sh -c 'echo a >/a; echo up; sleep 1000'; says three up; varve commit three running && varve exec three true && [ \"\$(varve run --rm running cat /a)\" = a ]; rc=\$?; varve rm -f three; exit \$rc"
+check "its options are the image's"                     prints 'B=c 1000 /usr' bash -c "varve run --name four -e B=c -u 1000 -w /usr deb true; varve commit four opts >/dev/null; varve run --rm opts sh -c 'echo B=\$B \$(id -u) \$(pwd)'; varve rm four >/dev/null"
+check "a change that cannot be is refused"              refuses 'RUN' varve commit -c 'RUN x' tt
+half() { varve images -aq | sort >"$scratch/before"; varve run --name big deb sh -c 'head -c 300000000 /dev/urandom >/big' || return 1; varve commit big half & local p=$!; sleep 0.4; kill -9 $(cat "/proc/$p/task/$p/children") $p; wait $p; { varve images -aq | sort | diff "$scratch/before" - || varve run --rm half true; } && varve commit big half && [ "$(varve run --rm half stat -c %s /big)" = 300000000 ]; local rc=$?; varve rm big; varve rmi half; return $rc; }
+check "a commit that is killed leaves nothing visible, and the next one works" half
+
+thawed() { varve run -d --name hot deb sh -c 'head -c 200000000 /dev/urandom >/big; echo up; while :; do echo tick; sleep 0.1; done'; says hot up; local f; f=/sys/fs/cgroup/freezer/varve/$(varve inspect hot | jq -r .[0].Id)/freezer.state; varve commit hot hot & local p=$!; await grep -q FROZEN "$f"; kill -9 $(cat "/proc/$p/task/$p/children") $p; await grep -q THAWED "$f" && varve exec hot true; local rc=$?; varve rm -f hot; return $rc; }
+[ ! -d /sys/fs/cgroup/freezer ] || check "nor a container frozen" thawed
+
+# -- images that containers need
+check "rmi of an image that a stopped container needs is refused" refuses 'image is being used by stopped container' varve rmi "$(varve inspect --type image committed:2 | jq -r .[0].Id; varve create --name need committed:2 true >/dev/null)"
+check "by its name too"                                 refuses 'unable to remove repository reference' varve rmi committed:2
+check "system prune -a keeps it"                        bash -c "varve system prune -af && varve start -a need"
+check "-f removes it, and what the container needs stays" bash -c "varve rmi -f committed:2 && ! varve images -q committed:2 | grep . && varve system prune -af && varve start -a need; rc=\$?; varve rm need; exit \$rc"
+varve rm tt >/dev/null; varve rmi -f committed:1 running opts voldeb >/dev/null 2>&1; varve tag localhost/debian:latest deb 2>/dev/null || { varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb; }
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"
