@@ -30,8 +30,5 @@ std::string PushDoneJson(const v1::PushEvent::Done& done);
 std::string ErrorJson(const Error& error);
 // docker's `image inspect`, one object.
 Result<std::string> InspectJson(const v1::ImageDetail& image);
-// The objects in an array, as docker prints them.
-enum class Layout { kIndented, kOneLine };
-std::string JsonArray(const std::vector<std::string>& objects, Layout layout);
 
 }  // namespace varve

@@ -167,10 +167,4 @@ Result<std::string> InspectJson(const v1::ImageDetail& image) {
   return Text(json);
 }
 
-std::string JsonArray(const std::vector<std::string>& objects, Layout layout) {
-  Json array = Json::array();
-  for (const std::string& object : objects) array.push_back(Json::parse(object, nullptr, false));
-  return Text(array, layout == Layout::kOneLine ? kOneLine : kIndent);
-}
-
 }  // namespace varve

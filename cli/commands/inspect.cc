@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 #include "cli/container_documents.h"
 #include "cli/documents.h"
-#include "cli/listing/template.h"
+#include "cli/listing/rows.h"
 #include "cli/runtime/life.h"
 
 namespace varve {
@@ -40,20 +40,13 @@ Result<std::string> Inspect(Session& session, const InspectOptions& options, con
 // Like docker: what was found is printed as an array, what was not is an error each, and the exit code is 1 if anything
 // was missing.
 Result<int> RunInspect(Session& session, const InspectOptions& options) {
-  const bool is_template = !options.format.empty() && options.format != "json";
-  VARVE_ASSIGN_OR_RETURN(const Template shape, Template::Parse(is_template ? options.format : ""));
   std::vector<std::string> objects;
-  std::string text;
   const int exit_code = ForEach(options.names, [&](const std::string& name) -> Status {
     VARVE_ASSIGN_OR_RETURN(std::string object, Inspect(session, options, name));
-    if (is_template) {
-      VARVE_ASSIGN_OR_RETURN(const std::string shaped, shape.Execute(object));
-      text += shaped + "\n";
-    }
     objects.push_back(std::move(object));
     return Ok();
   });
-  if (!is_template) text = JsonArray(objects, options.format == "json" ? Layout::kOneLine : Layout::kIndented) + "\n";
+  VARVE_ASSIGN_OR_RETURN(const std::string text, FormatDocuments(options.format, objects));
   fmt::print("{}", text);
   return exit_code;
 }
@@ -67,7 +60,7 @@ void AddInspect(Cli& cli) {
       ->required();
   command->add_option("--type", options->type, "image or container: look for these only")
       ->check(CLI::IsMember({"container", "image"}));
-  command->add_option("-f,--format", options->format, "a template for each, or json: all in one line");
+  command->add_option("-f,--format", options->format, kDocumentsFormatHelp);
   SetAction(cli, command, options, RunInspect);
 }
 

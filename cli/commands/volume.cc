@@ -9,7 +9,6 @@
 #include "cli/documents.h"
 #include "cli/listing/filters.h"
 #include "cli/listing/rows.h"
-#include "cli/listing/template.h"
 #include "cli/print.h"
 #include "cli/runtime/key_value.h"
 #include "cli/runtime/room.h"
@@ -48,7 +47,7 @@ Result<int> RunCreate(Session& session, const VolumeOptions& options) {
 
 Result<int> RunLs(Session& session, const VolumeOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const Filters filters,
-                         Filters::Parse(options.filters, {"dangling", "driver", "label", "name"}));
+                         Filters::Parse(options.filters, {"dangling", "driver", "label", "label!", "name"}));
   VARVE_ASSIGN_OR_RETURN(const bool dangling, filters.Flag("dangling", false));
   const ContainerRoom room = RoomOf(session);
   VARVE_ASSIGN_OR_RETURN(const std::vector<Volume> volumes, room.volumes().List());
@@ -75,20 +74,14 @@ Result<int> RunLs(Session& session, const VolumeOptions& options) {
 }
 
 Result<int> RunInspect(Session& session, const VolumeOptions& options) {
-  const bool is_template = !options.format.empty() && options.format != "json";
-  VARVE_ASSIGN_OR_RETURN(const Template shape, Template::Parse(is_template ? options.format : ""));
   const VolumeRoom volumes = RoomOf(session).volumes();
   std::vector<std::string> objects;
-  std::string text;
   const int exit_code = ForEach(options.names, [&](const std::string& name) -> Status {
     VARVE_ASSIGN_OR_RETURN(const Volume volume, volumes.Find(name));
     objects.push_back(InspectVolumeJson(volumes, volume));
-    if (!is_template) return Ok();
-    VARVE_ASSIGN_OR_RETURN(const std::string shaped, shape.Execute(objects.back()));
-    text += shaped + "\n";
     return Ok();
   });
-  if (!is_template) text = JsonArray(objects, options.format == "json" ? Layout::kOneLine : Layout::kIndented) + "\n";
+  VARVE_ASSIGN_OR_RETURN(const std::string text, FormatDocuments(options.format, objects));
   fmt::print("{}", text);
   return exit_code;
 }
@@ -126,7 +119,7 @@ Result<std::uint64_t> DiskBytes(const std::string& directory) {
 }
 
 Result<int> RunPrune(Session& session, const VolumeOptions& options) {
-  VARVE_ASSIGN_OR_RETURN(const Filters filters, Filters::Parse(options.filters, {"label"}));
+  VARVE_ASSIGN_OR_RETURN(const Filters filters, Filters::Parse(options.filters, {"label", "label!"}));
   const std::string which = options.all ? "all local volumes" : "anonymous local volumes";
   if (!options.force && !Confirm("WARNING! This will remove " + which + " not used by at least one container."))
     return 0;
@@ -171,7 +164,7 @@ void AddVolume(Cli& cli) {
   ls->add_option("--format", ls_options->format, kFormatHelp);
   auto [inspect, inspect_options] = add("inspect", "Show volumes as docker-shaped JSON", RunInspect);
   inspect->add_option("VOLUME", inspect_options->names, "names")->required();
-  inspect->add_option("-f,--format", inspect_options->format, "a template for each, or json: all in one line");
+  inspect->add_option("-f,--format", inspect_options->format, kDocumentsFormatHelp);
   auto [rm, rm_options] = add("rm", "Remove volumes that no container mounts", RunRm);
   rm->add_option("VOLUME", rm_options->names, "names")->required();
   rm->add_flag("-f,--force", rm_options->force, "those that are not there are no error");

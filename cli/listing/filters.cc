@@ -33,23 +33,25 @@ bool Filters::Pass(std::string_view key, const std::function<bool(const std::str
 }
 
 bool Filters::PassLabels(const Labels& labels) const {
-  return std::ranges::all_of(Of("label"), [&](const std::string& wanted) {
+  const auto has = [&](const std::string& wanted) {
     const std::size_t equals = wanted.find('=');
     const auto found = labels.find(wanted.substr(0, equals));
     return found != labels.end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
-  });
+  };
+  return std::ranges::all_of(Of("label"), has) && std::ranges::none_of(Of("label!"), has);
 }
 
 Result<bool> Filters::Flag(std::string_view key, bool otherwise) const {
   const std::vector<std::string>& values = Of(key);
   if (values.empty()) return otherwise;
   for (const std::string& value : values) {
-    if (value != values.front() || (value != "true" && value != "false")) {
+    const bool known = value == "true" || value == "1" || value == "false" || value == "0";
+    if (!known || value != values.front()) {
       return Error(Code::kInvalidArgument,
                    "invalid filter '" + std::string(key) + "=" + value + "': it is true or false");
     }
   }
-  return values.front() == "true";
+  return values.front() == "true" || values.front() == "1";
 }
 
 }  // namespace varve

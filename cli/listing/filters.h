@@ -23,9 +23,10 @@ class Filters {
   const std::vector<std::string>& Of(std::string_view key) const;
   // Whether one of its values holds, or `key` was not given.
   bool Pass(std::string_view key, const std::function<bool(const std::string&)>& holds) const;
-  // Whether a thing with `labels` has all that label=NAME and label=NAME=VALUE ask for.
+  // Whether a thing with `labels` has all that label=NAME and label=NAME=VALUE ask for, and none that label!= does.
   bool PassLabels(const Labels& labels) const;
-  // The one value of `key`, true or false; `otherwise` if it was not given. kInvalidArgument if it is something else.
+  // The one value of `key`, true or 1, false or 0; `otherwise` if it was not given. kInvalidArgument if it is something
+  // else.
   Result<bool> Flag(std::string_view key, bool otherwise) const;
 
  private:

@@ -9,6 +9,7 @@
 namespace varve {
 
 inline constexpr const char* kFormatHelp = "json, table, or a template, maybe after \"table \"";
+inline constexpr const char* kDocumentsFormatHelp = "a template for each, or json: all in one line";
 
 // What stands over a field of a row in a table.
 struct Heading {
@@ -23,5 +24,8 @@ struct Heading {
 // field "Label" is for templates only: docker's {{.Label "name"}}.
 Result<std::string> FormatRows(std::string_view format, std::string_view usual, const std::vector<Heading>& headings,
                                const std::vector<std::string>& rows);
+
+// What `inspect` prints: `objects` (JSON) in an indented array, as "json" in one line, or each by a template.
+Result<std::string> FormatDocuments(std::string_view format, const std::vector<std::string>& objects);
 
 }  // namespace varve

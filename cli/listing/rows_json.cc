@@ -64,6 +64,16 @@ Result<std::string> TableOf(std::string_view format, const std::vector<Heading>&
   return table.ToString();
 }
 
+Result<std::string> LinesOf(std::string_view format, const std::vector<std::string>& values) {
+  VARVE_ASSIGN_OR_RETURN(const Template line, Template::Parse(WithTabs(format)));
+  std::string text;
+  for (const std::string& value : values) {
+    VARVE_ASSIGN_OR_RETURN(const std::string one, line.Execute(value));
+    text += one + "\n";
+  }
+  return text;
+}
+
 std::string WithoutLabel(const std::string& row) {
   Json json = Json::parse(row, nullptr, false);
   json.erase("Label");
@@ -77,17 +87,22 @@ Result<std::string> FormatRows(std::string_view format, std::string_view usual, 
   if (format.empty() || format == kTable) return TableOf(usual, headings, rows);
   if (format.starts_with(kTable) && format[kTable.size()] == ' ')
     return TableOf(format.substr(kTable.size() + 1), headings, rows);
-  std::string text;
   if (format == "json") {
+    std::string text;
     for (const std::string& row : rows) text += WithoutLabel(row) + "\n";
     return text;
   }
-  VARVE_ASSIGN_OR_RETURN(const Template line, Template::Parse(WithTabs(format)));
-  for (const std::string& row : rows) {
-    VARVE_ASSIGN_OR_RETURN(const std::string one, line.Execute(row));
-    text += one + "\n";
+  return LinesOf(format, rows);
+}
+
+Result<std::string> FormatDocuments(std::string_view format, const std::vector<std::string>& objects) {
+  constexpr int kIndent = 4;
+  if (format.empty() || format == "json") {
+    Json array = Json::array();
+    for (const std::string& object : objects) array.push_back(Json::parse(object, nullptr, false));
+    return (format.empty() ? array.dump(kIndent, ' ', false, Json::error_handler_t::replace) : Text(array)) + "\n";
   }
-  return text;
+  return LinesOf(format, objects);
 }
 
 }  // namespace varve

@@ -137,7 +137,7 @@ TEST(RowsTest, AFieldThatNoRowHasIsAnError) {
 }
 
 Filters Parsed(const std::vector<std::string>& arguments) {
-  return std::move(*Filters::Parse(arguments, {"label", "name", "dangling"}));
+  return std::move(*Filters::Parse(arguments, {"label", "label!", "name", "dangling"}));
 }
 
 TEST(FiltersTest, ValuesOfOneKeyAreAlternatives) {
@@ -152,6 +152,8 @@ TEST(FiltersTest, AllLabelsMustBeThere) {
   EXPECT_TRUE(filters.PassLabels({{"a", "1"}, {"b", "2"}}));
   EXPECT_FALSE(filters.PassLabels({{"a", "1"}, {"b", "3"}}));
   EXPECT_FALSE(filters.PassLabels({{"b", "2"}}));
+  EXPECT_FALSE(Parsed({"label!=a"}).PassLabels({{"a", "1"}}));
+  EXPECT_TRUE(Parsed({"label!=a=2"}).PassLabels({{"a", "1"}}));
 }
 
 TEST(FiltersTest, WhatIsNotAFilterIsNamed) {

@@ -115,6 +115,16 @@ class OutputTest(NodeTest):
                          [(1, 1, 1000, []), (2, 1, 1000, [])])
         self.assertEqual(rows[1]["created_by"], LONG)
 
+    def test_diff_of_two_images_says_what_the_second_has_changed(self):
+        def layer(files):
+            return images.tar(*(images.file(name, content) for name, content in sorted(files.items())))
+        for name, files in {"old": {"etc/a": b"1", "etc/b": b"2", "usr/c": b"3"}, "new": {"etc/a": b"1", "etc/b": b"!", "srv": b"4"}}.items():
+            self.node.varve("pull", images.write_layout(images.image(layer(files)), self.node.directory / name))
+        self.assertEqual(self.node.varve("diff", "localhost/old", "localhost/new").splitlines(), ["C /etc/b", "A /srv", "D /usr"])
+        self.assertEqual(self.node.varve("diff", "localhost/old", "localhost/new", "/usr"), "D /usr\n")
+        self.assertEqual(self.node.varve("diff", "localhost/old", "localhost/old"), "")
+        self.assertIn("/none: no such path", self.node.refusal("diff", "localhost/old", "localhost/new", "/none"))
+
     def test_df_counts_what_is_stored(self):
         usage = json.loads(self.node.varve("system", "df", "-v", "--json"))
         self.assertEqual((usage["images"], usage["layers"], usage["chunks"]), (1, 2, 2))
