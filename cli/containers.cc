@@ -1,13 +1,13 @@
 #include "cli/containers.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/runtime/container.h"
+#include "cli/runtime/terminal.h"
 
 namespace varve {
 
@@ -20,11 +20,6 @@ int ForEach(const std::vector<std::string>& names, const std::function<Status(co
     exit_code = kFailure;
   }
   return exit_code;
-}
-
-Status CheckTerminal() {
-  if (::isatty(STDIN_FILENO) != 0) return Ok();
-  return Error(Code::kFailedPrecondition, "the input device is not a TTY");
 }
 
 namespace {

@@ -28,9 +28,6 @@ Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
 // Starts it detached, on those roots.
 Status StartHeld(const Session& session, LockedContainer& container, ContainerRoots roots);
 
-// kFailedPrecondition, in docker's words, if standard input is no terminal.
-Status CheckTerminal();
-
 // Runs it in the foreground. An error if it wants a terminal and standard input is none.
 Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, ContainerRoots roots);
 

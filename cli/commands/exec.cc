@@ -1,7 +1,7 @@
 #include "cli/runtime/exec.h"
 
 #include "cli/cli.h"
-#include "cli/containers.h"
+#include "cli/runtime/terminal.h"
 
 namespace varve {
 namespace {

@@ -1,11 +1,11 @@
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <map>
 
 #include "cli/cli.h"
 #include "cli/runtime/container_log.h"
+#include "cli/runtime/output.h"
 #include "cli/runtime/time_text.h"
 
 namespace varve {
@@ -40,16 +40,6 @@ Result<std::chrono::system_clock::time_point> SinceOf(const std::string& text) {
   return now - back;
 }
 
-Status WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoError(errno, "output");
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return Ok();
-}
-
 Result<int> RunLogs(Session& session, const LogsOptions& options) {
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.container));
@@ -68,7 +58,7 @@ Result<int> RunLogs(Session& session, const LogsOptions& options) {
   if (!options.since.empty()) {
     VARVE_ASSIGN_OR_RETURN(log.since, SinceOf(options.since));
   }
-  VARVE_RETURN_IF_ERROR(ReadContainerLog(room, container.record.id, log, WriteAll));
+  VARVE_RETURN_IF_ERROR(ReadContainerLog(room, container.record.id, log, WriteOutput));
   return 0;
 }
 

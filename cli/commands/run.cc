@@ -10,6 +10,7 @@
 #include "cli/runtime/container.h"
 #include "cli/runtime/container_storage.h"
 #include "cli/runtime/runc.h"
+#include "cli/runtime/terminal.h"
 
 namespace varve {
 namespace {

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cached/base/fd.h"
+#include "cached/base/result.h"
+#include "cli/runtime/detach_keys.h"
+#include "cli/runtime/options.h"
+#include "cli/runtime/process.h"
+#include "cli/runtime/terminal.h"
+
+namespace varve {
+
+// How we are connected with what conmon holds.
+struct AttachOptions {
+  Stdin standard_input = Stdin::kEmpty;  // whether ours goes to it
+  std::string detach_keys{kDetachKeys};  // ParseDetachKeys; they count where a terminal is typed into
+  bool standard_output = true;           // whether we show it
+  bool standard_error = true;
+};
+
+// The streams of a container, or of an exec, as a client of conmon's attach socket has them. Not thread-safe; one at a
+// time in a process.
+class Attachment {
+ public:
+  // To what `conmon` holds with its socket in `directory`: from here on nothing that it says is missed. Its terminal,
+  // if it has one, gets the size of ours and follows it. kFailedPrecondition if nobody holds it any more.
+  static Result<Attachment> Open(const std::string& directory, const ProcessId& conmon, Terminal terminal);
+
+  enum class Outcome { kEnded, kDetached };
+  // Passes on what is said and typed until conmon has said all, or the keys that detach are pressed. Call it once.
+  Result<Outcome> Pass(const AttachOptions& options);
+
+ private:
+  Attachment(UniqueFd socket, Terminal terminal) : socket_(std::move(socket)), terminal_(terminal) {}
+
+  UniqueFd socket_;
+  Terminal terminal_;
+  std::unique_ptr<SizeFollowing> size_;
+};
+
+}  // namespace varve
