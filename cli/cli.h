@@ -33,6 +33,7 @@ int ForEach(const std::vector<std::string>& names, const std::function<Status(co
 inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 
+void AddAttach(Cli& cli);
 void AddBench(Cli& cli);
 void AddCommit(Cli& cli);
 void AddCompletion(Cli& cli);

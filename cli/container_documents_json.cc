@@ -28,7 +28,7 @@ Json StateOf(const ContainerState& state, pid_t pid) {
           {"OOMKilled", state.out_of_memory},
           {"Dead", false},
           {"Pid", pid},
-          {"ExitCode", state.exit_code},
+          {"ExitCode", state.status == ContainerStatus::kRunning ? 0 : state.exit_code},
           {"Error", state.error},
           {"StartedAt", TimeOr(state.started)},
           {"FinishedAt", TimeOr(state.finished)}};
@@ -53,7 +53,8 @@ Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
   Json config = {{"Hostname", bundle.value("hostname", "")},
                  {"User", options.user},
                  {"Tty", options.terminal == Terminal::kAllocated},
-                 {"OpenStdin", options.standard_input == Stdin::kPassed},
+                 {"OpenStdin", options.standard_input != Stdin::kEmpty},
+                 {"StdinOnce", options.standard_input == Stdin::kPassed},
                  {"Env", process.value("env", Json::array())},
                  {"Cmd", options.args},
                  {"Image", record.image},

@@ -7,7 +7,6 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/runtime/container.h"
-#include "cli/runtime/terminal.h"
 
 namespace varve {
 
@@ -65,17 +64,13 @@ Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
   return WithContainerFiles(room, *locked, image_root, shown, [&](int root) { return work(*locked, root); });
 }
 
-Status StartHeld(const Session& session, LockedContainer& container, ContainerRoots roots) {
+Status StartOn(const Session& session, LockedContainer& container, ContainerRoots roots,
+               const std::function<Status()>& before_start) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return ErrnoError(error.value(), "/proc/self/exe");
   const ContainerRoom room(session.paths().containers());
-  return StartDetached(room, container, std::move(roots), {self.string(), "container-ended"});
-}
-
-Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
-  if (container->record.options.terminal == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(CheckTerminal());
-  return RunInForeground(room, std::move(container), std::move(roots));
+  return StartHeld(room, container, std::move(roots), {self.string(), "container-ended"}, before_start);
 }
 
 }  // namespace varve

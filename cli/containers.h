@@ -10,7 +10,7 @@
 #include "cli/runtime/room.h"
 #include "cli/session.h"
 
-// What several commands do with containers beyond cli/runtime: they need the mount driver and the caller's terminal.
+// What several commands do with containers beyond cli/runtime: they need the mount driver.
 
 namespace varve {
 
@@ -25,10 +25,8 @@ Result<ContainerRoots> RootsOf(Session& session, const ContainerRecord& record);
 Status WithFilesOf(Session& session, const std::string& name, ShownMounts shown,
                    const std::function<Status(const Container& container, int root)>& work);
 
-// Starts it detached, on those roots.
-Status StartHeld(const Session& session, LockedContainer& container, ContainerRoots roots);
-
-// Runs it in the foreground. An error if it wants a terminal and standard input is none.
-Result<int> RunAttached(const ContainerRoom& room, LockedContainer container, ContainerRoots roots);
+// Starts it on those roots, held by conmon, as StartHeld (cli/runtime/container.h) does.
+Status StartOn(const Session& session, LockedContainer& container, ContainerRoots roots,
+               const std::function<Status()>& before_start = Ok);
 
 }  // namespace varve

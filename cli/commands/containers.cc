@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/cli.h"
+#include "cli/foreground.h"
 #include "cli/runtime/container.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/signal_names.h"
@@ -21,6 +22,7 @@ struct ContainersOptions {
   bool volumes = false;
   bool attach = false;
   bool interactive = false;
+  ForegroundOptions foreground = {};
 };
 
 std::optional<std::chrono::seconds> TimeoutOf(const ContainersOptions& options) {
@@ -49,7 +51,7 @@ Result<int> RunStop(Session& session, const ContainersOptions& options) {
 
 Status StartAgain(Session& session, LockedContainer& container) {
   VARVE_ASSIGN_OR_RETURN(ContainerRoots roots, RootsOf(session, container->record));
-  return StartHeld(session, container, std::move(roots));
+  return StartOn(session, container, std::move(roots));
 }
 
 Result<int> RunRestart(Session& session, const ContainersOptions& options) {
@@ -90,10 +92,12 @@ Result<int> StartAttached(Session& session, const ContainersOptions& options) {
   if (options.containers.size() != 1) return Error(Code::kInvalidArgument, "start -a: name one container");
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.containers[0]));
+  ForegroundOptions foreground = options.foreground;
+  if (options.interactive) foreground.attach.standard_input = container.record.options.standard_input;
+  if (container.state.status == ContainerStatus::kRunning) return AttachTo(room, container, foreground);
   VARVE_ASSIGN_OR_RETURN(LockedContainer locked, room.Lock(container.record.id));
   VARVE_ASSIGN_OR_RETURN(ContainerRoots roots, RootsOf(session, locked->record));
-  if (!options.interactive) locked->record.options.standard_input = Stdin::kEmpty;
-  return RunAttached(room, std::move(locked), std::move(roots));
+  return StartInForeground(session, std::move(locked), std::move(roots), foreground);
 }
 
 Result<int> RunStart(Session& session, const ContainersOptions& options) {
@@ -136,6 +140,7 @@ void AddContainers(Cli& cli) {
   CLI::App* command = AddCommand(cli, "start", "Start containers that do not run", start, RunStart);
   command->add_flag("-a,--attach", start->attach, "stay in the foreground, and exit with the container's exit code");
   command->add_flag("-i,--interactive", start->interactive, "the same, and pass standard input on");
+  AddForegroundOptions(command, start->foreground);
   auto stop = options();
   command = AddCommand(cli, "stop", "End containers: their stop signal, then SIGKILL", stop, RunStop);
   command->add_option("-t,--time", stop->timeout_seconds, "seconds to wait in between (10)");

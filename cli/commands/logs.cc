@@ -66,7 +66,7 @@ Result<int> RunLogs(Session& session, const LogsOptions& options) {
 
 void AddLogs(Cli& cli) {
   auto options = std::make_shared<LogsOptions>();
-  CLI::App* command = cli.app.add_subcommand("logs", "Show what a detached container has said");
+  CLI::App* command = cli.app.add_subcommand("logs", "Show what a container has said");
   command->add_option("CONTAINER", options->container, "name, id or beginning of an id")->required();
   command->add_flag("-f,--follow", options->follow, "go on until it ends");
   command->add_flag("-t,--timestamps", options->timestamps, "show when each line was said");

@@ -6,11 +6,10 @@
 #include "cli/cli.h"
 #include "cli/commands/run_storage.h"
 #include "cli/containers.h"
+#include "cli/foreground.h"
 #include "cli/pull.h"
 #include "cli/runtime/container.h"
 #include "cli/runtime/container_storage.h"
-#include "cli/runtime/runc.h"
-#include "cli/runtime/terminal.h"
 
 namespace varve {
 namespace {
@@ -21,6 +20,7 @@ struct RunCommandOptions {
   bool remove = false;
   bool interactive = false;
   bool terminal = false;
+  ForegroundOptions foreground;
   std::string restart = "no";
   std::string id_file;
   bool read_only = false;
@@ -65,14 +65,12 @@ Result<RunOptions> OptionsOf(const RunCommandOptions& options) {
   if (options.has_entrypoint) run.entrypoint = options.entrypoint;
   run.network = options.network == "none" ? Network::kNone : Network::kHost;
   run.root_access = options.read_only ? RootAccess::kReadOnly : RootAccess::kReadWrite;
-  run.standard_input = options.interactive ? Stdin::kPassed : Stdin::kEmpty;
+  run.standard_input = !options.interactive ? Stdin::kEmpty : options.detach ? Stdin::kOpen : Stdin::kPassed;
   run.terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
   run.at_end = options.remove ? AtEnd::kRemoved : AtEnd::kKept;
   VARVE_ASSIGN_OR_RETURN(run.restart, RestartPolicyOf(options.restart));
   if (run.restart.on_failure && options.remove)
     return Error(Code::kInvalidArgument, "Conflicting options: --restart and --rm");
-  if (run.restart.on_failure && !options.detach)
-    return Error(Code::kInvalidArgument, "--restart needs -d: a container in the foreground ends with its command");
   return run;
 }
 
@@ -120,16 +118,16 @@ Result<Made> Make(Session& session, const RunCommandOptions& options) {
 }
 
 Result<int> RunRun(Session& session, const RunCommandOptions& options) {
-  if (options.terminal && !options.detach) VARVE_RETURN_IF_ERROR(CheckTerminal());
-  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  ForegroundOptions foreground = options.foreground;
+  if (options.interactive) foreground.attach.standard_input = Stdin::kPassed;
   if (!options.detach) {
-    return RunAttached(ContainerRoom(session.paths().containers()), std::move(made.container), std::move(made.roots));
+    const Terminal terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
+    VARVE_RETURN_IF_ERROR(CheckForeground(foreground.attach, terminal));
   }
-  const Status started = StartHeld(session, made.container, std::move(made.roots));
-  if (!started.ok()) {
-    fmt::print(stderr, "Error: {}\n", started.error().message());
-    return StartExitCode(started.error());
-  }
+  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  if (!options.detach) return StartInForeground(session, std::move(made.container), std::move(made.roots), foreground);
+  const Status started = StartOn(session, made.container, std::move(made.roots));
+  if (!started.ok()) return ReportStart(started.error());
   fmt::print("{}\n", made.container->record.id);
   return 0;
 }
@@ -145,7 +143,7 @@ void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& opt
   RunOptions& run = options->run;
   command->add_flag("--rm", options->remove, "remove the container when it ends");
   command->add_flag("-i,--interactive", options->interactive, "pass standard input on");
-  command->add_flag("-t,--tty", options->terminal, "give it a terminal, in the foreground ours");
+  command->add_flag("-t,--tty", options->terminal, "give it a terminal");
   command->add_option("--restart", options->restart,
                       "no (the default) or on-failure[:N]: start it again, at most N times");
   command->add_option("--stop-signal", run.stop_signal, "what asks it to end (the image's, or SIGTERM)");
@@ -188,9 +186,9 @@ void AddRun(Cli& cli) {
   auto options = std::make_shared<RunCommandOptions>();
   CLI::App* command = cli.app.add_subcommand("run", "Run a command in a new container: run [OPTIONS] IMAGE [COMMAND…]");
   command->add_flag("-d,--detach", options->detach, "leave it running, and print its id");
+  AddForegroundOptions(command, options->foreground);
   AddCommand(cli, command, options, RunRun);
   options = std::make_shared<RunCommandOptions>();
-  options->detach = true;
   command = cli.app.add_subcommand("create", "Make a container without running it: create [OPTIONS] IMAGE [COMMAND…]");
   AddCommand(cli, command, options, RunCreate);
 }

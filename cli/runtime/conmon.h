@@ -21,6 +21,7 @@ struct ConmonOptions {
   std::string log;
   Stdin standard_input = Stdin::kEmpty;
   Terminal terminal = Terminal::kNone;
+  AtEnd at_end = AtEnd::kKept;            // of its log: synced or not
   std::vector<std::string> exit_command;  // with arguments: runs when the container has ended
 };
 

@@ -37,8 +37,14 @@ std::vector<std::string> Arguments(const std::string& conmon, const ConmonOption
   add({"--bundle", bundle, "--container-pidfile", bundle + "/pid", "--conmon-pidfile", bundle + "/conmon.pid"});
   add({"--exit-dir", bundle + "/exits", "--socket-dir-path", bundle + "/sockets", "--full-attach"});
   add({"--log-path", "k8s-file:" + options.log, "--log-size-max", std::to_string(kContainerLogBytesMax)});
-  if (options.standard_input == Stdin::kPassed) add({"--stdin", "--leave-stdin-open"});
-  if (options.terminal == Terminal::kAllocated) add({"--terminal"});
+  if (options.at_end == AtEnd::kRemoved) add({"--no-sync-log"});
+  // A terminal has its input in any case; --stdin would close that when a client goes.
+  if (options.terminal == Terminal::kAllocated) {
+    add({"--terminal"});
+  } else if (options.standard_input != Stdin::kEmpty) {
+    add({"--stdin"});
+    if (options.standard_input == Stdin::kOpen) add({"--leave-stdin-open"});
+  }
   for (std::size_t n = 0; n < options.exit_command.size(); ++n)
     add({n == 0 ? "--exit-command" : "--exit-command-arg", options.exit_command[n]});
   return arguments;

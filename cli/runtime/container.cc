@@ -119,13 +119,14 @@ Status MountRoots(const ContainerRoom& room, const ContainerRecord& record, cons
 Status MarkRunning(LockedContainer& container, Keeper keeper, const ProcessId& keeper_process,
                    const ProcessId& process) {
   ContainerState& state = container->state;
-  const std::uint32_t restarts = state.status == ContainerStatus::kRestarting ? state.restarts : 0;
+  const ContainerState before = state.status == ContainerStatus::kRestarting ? state : ContainerState();
   state = {.status = ContainerStatus::kRunning,
            .keeper = keeper,
            .keeper_process = keeper_process,
            .process = process,
            .started = TimeText(std::chrono::system_clock::now()),
-           .restarts = restarts};
+           .exit_code = before.exit_code,
+           .restarts = before.restarts};
   VARVE_ASSIGN_OR_RETURN(state.boot, BootId());
   return container.SaveState();
 }
@@ -190,7 +191,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   });
 }
 
-Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
+Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
   std::optional<LockedContainer> held(std::move(container));
@@ -204,12 +205,9 @@ Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container
   const Result<int> exit_code = InPrivateNamespaces(Namespaces::kMountsAndProcesses, [&]() -> Result<int> {
     VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
     VARVE_RETURN_IF_ERROR(MountRoots(room, record, roots));
-    return RunBundle(runc,
-                     {.directory = room.BundleOf(record.id),
-                      .id = record.id,
-                      .standard_input = record.options.standard_input,
-                      .terminal = record.options.terminal},
-                     mark_running);
+    return RunBundle(
+        runc, {.directory = room.BundleOf(record.id), .id = record.id, .standard_input = record.options.standard_input},
+        mark_running);
   });
   if (held) {  // it did not come so far as to run
     GiveUp(*held, kExitVarveFailed, exit_code.error()).IgnoreError("the first error says why");
@@ -220,8 +218,8 @@ Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container
   return exit_code;
 }
 
-Status StartDetached(const ContainerRoom& room, LockedContainer& container, ContainerRoots roots,
-                     const std::vector<std::string>& exit_command) {
+Status StartHeld(const ContainerRoom& room, LockedContainer& container, ContainerRoots roots,
+                 const std::vector<std::string>& exit_command, const std::function<Status()>& before_start) {
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
   VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
@@ -232,6 +230,7 @@ Status StartDetached(const ContainerRoom& room, LockedContainer& container, Cont
                        .log = room.LogOf(record.id),
                        .standard_input = record.options.standard_input,
                        .terminal = record.options.terminal,
+                       .at_end = record.options.at_end,
                        .exit_command = exit_command};
   conmon.exit_command.push_back(record.id);
   Held held;
@@ -245,10 +244,14 @@ Status StartDetached(const ContainerRoom& room, LockedContainer& container, Cont
     return begun.error();
   }
   VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
-  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", conmon.bundle + "/runc", "start", record.id}));
-  if (said.exit_code == 0) return Ok();
-  ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
-  return StartError(said.text);
+  const auto start = [&]() -> Status {
+    VARVE_RETURN_IF_ERROR(before_start());
+    VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", conmon.bundle + "/runc", "start", record.id}));
+    return said.exit_code == 0 ? Ok() : Status(StartError(said.text));
+  };
+  Status started = start();
+  if (!started.ok()) ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
+  return started;
 }
 
 }  // namespace varve

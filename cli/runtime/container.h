@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,16 +38,18 @@ ContainerRoots RootsOf(RunImage image);
 // do not exist) is resolved now. Sweeps what others left. kInvalidArgument and kNotFound for what cannot be meant.
 Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image);
 
-// Runs a container that does not run in the foreground and returns its exit code: its own, 128 + the signal that ended
-// it, or docker's 125, 126 or 127 where runc could not start it and has said why on standard error. An error is for
-// everything that failed before that. Standard output and error are ours, signals are forwarded. Needs root and runc.
-// One at a time in a process.
-Result<int> RunInForeground(const ContainerRoom& room, LockedContainer container, ContainerRoots roots);
+// Runs a container that does not run as a child of ours, without a terminal, and returns its exit code: its own, 128 +
+// the signal that ended it, or docker's 125, 126 or 127 where runc could not start it and has said why on standard
+// error. An error is for everything that failed before that. Standard output and error are ours, signals are forwarded,
+// and it does not outlive us. Needs root and runc. One at a time in a
+// process.
+Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, ContainerRoots roots);
 
-// Starts it detached, held by conmon, which executes `exit_command` with the container's id when it has ended: that has
-// to call RecordEnd (life.h). When it cannot be started, the error says why, its StartExitCode (runc.h) is docker's and
-// in the state, and a container with AtEnd::kRemoved is removed.
-Status StartDetached(const ContainerRoom& room, LockedContainer& container, ContainerRoots roots,
-                     const std::vector<std::string>& exit_command);
+// Starts it, held by conmon, which executes `exit_command` with the container's id when it has ended: that has to call
+// RecordEnd (life.h). `before_start` is called once its state says that it runs and before it does anything. When it
+// cannot be started, the error says why, its StartExitCode (runc.h) is docker's and in the state, and a container with
+// AtEnd::kRemoved is removed.
+Status StartHeld(const ContainerRoom& room, LockedContainer& container, ContainerRoots roots,
+                 const std::vector<std::string>& exit_command, const std::function<Status()>& before_start);
 
 }  // namespace varve

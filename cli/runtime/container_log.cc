@@ -141,8 +141,8 @@ Status ReadContainerLog(const ContainerRoom& room, const std::string& id, const 
   if (::access(path.c_str(), F_OK) != 0) {
     if (container.state.started.empty()) return Ok();
     return Error(Code::kFailedPrecondition,
-                 fmt::format("container {} ran in the foreground: what it said went there, and "
-                             "no log of it is kept",
+                 fmt::format("container {} is run with --rm in the foreground: what it says goes "
+                             "there, and no log of it is kept",
                              container.record.name));
   }
   GrowingLog log(path);

@@ -11,7 +11,7 @@
 
 namespace varve {
 
-// One entry of a detached container's log, which conmon writes in the form of Kubernetes:
+// One entry of a container's log, which conmon writes in the form of Kubernetes:
 //
 //   2026-11-24T11:12:19.616516248+00:00 stdout F hello        F: the whole line, or its last part
 //   2026-11-24T11:12:19.616601085+00:00 stderr P a part of    P: without the newline
@@ -35,7 +35,7 @@ struct LogOptions {
 
 // Gives what a container has said to `print`, in order: the descriptor that it was said on, and a line or a part of
 // one. With kUntilItEnds it goes on until the container ends. What conmon has thrown away (conmon.h) is missing.
-// kFailedPrecondition if it has no log, since it ran in the foreground.
+// kFailedPrecondition if it has no log, since it is run by RunAsChild (container.h).
 Status ReadContainerLog(const ContainerRoom& room, const std::string& id, const LogOptions& options,
                         const std::function<Status(int, std::string_view)>& print);
 

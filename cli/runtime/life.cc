@@ -26,8 +26,8 @@ extern "C" {  // glibc 2.36 forgot it
 #include <sys/pidfd.h>
 }
 
-// Who records an end. A container in the foreground: its `varve run`, which waits for runc. A detached one: conmon
-// waits for it, writes the exit code into a file and executes `varve` once more, which takes the lock of the container
+// Who records an end. Of a child of `varve run`: that, which waits for runc. Of one that conmon holds: conmon waits
+// for it, writes the exit code into a file and executes `varve` once more, which takes the lock of the container
 // and calls RecordEnd. If all of those are killed, nobody does, and whoever looks next (room.h) finds out.
 //
 // Restarts are made by that same last `varve`: it waits longer each time (100 ms, doubled up to a minute, as docker
@@ -157,6 +157,22 @@ Result<Container> EndWatch::AwaitEnd(Deadline deadline) {
     if (!container.state.live() || (deadline && Clock::now() >= *deadline)) return container;
     VARVE_RETURN_IF_ERROR(AwaitChange(container, deadline));
   }
+}
+
+Result<Container> EndWatch::AwaitEndOf(const ContainerState& run) {
+  for (;;) {
+    VARVE_ASSIGN_OR_RETURN(Container container, Look());
+    const ContainerState& now = container.state;
+    if (now.status != ContainerStatus::kRunning || now.started != run.started) return container;
+    VARVE_RETURN_IF_ERROR(AwaitChange(container, std::nullopt));
+  }
+}
+
+Status EndWatch::AwaitRemoval(const Container& ended) {
+  hold_.Reset();
+  while (::access(room_.DirectoryOf(id_).c_str(), F_OK) == 0 && Lives(ended.state.keeper_process))
+    VARVE_RETURN_IF_ERROR(AwaitChange(ended, std::nullopt));
+  return Ok();
 }
 
 Result<ProcessId> FirstProcessOf(const Container& container) {

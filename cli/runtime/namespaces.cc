@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <thread>
 
-// A foreground container must leave nothing behind, even if `varve run` or runc is killed with SIGKILL. No cleanup code
+// A container that runs as a child of `varve run` must leave nothing behind, even if `varve run` or runc is killed with SIGKILL. No cleanup code
 // can promise that, so the kernel does it:
 //
 //   varve run ── thread ── runc (pid 1 of a pid namespace) ── container's first process (pid 1 of its own)
@@ -16,7 +16,7 @@
 // are all below one pid 1: when it ends, the kernel kills the rest. And pid 1 asks (PR_SET_PDEATHSIG) to be killed when
 // the thread that made it ends. What is left is a directory on disk, which the next command sweeps (state.h).
 //
-// A detached container is to outlive us, so it gets a mount namespace alone: conmon is in it, and keeps it.
+// A container that conmon holds is to outlive us, so it gets a mount namespace alone: conmon is in it, and keeps it.
 //
 // Why a thread: unshare(2) of CLONE_NEWNS and CLONE_NEWPID affects the calling thread alone, so the rest of the
 // process, gRPC's threads among it, does not notice. A re-executed helper would do the same for a second start of this

@@ -16,7 +16,8 @@ enum class Network {
 enum class RootAccess { kReadWrite, kReadOnly };
 enum class Stdin {
   kEmpty,   // /dev/null
-  kPassed,  // ours
+  kPassed,  // ours; without a terminal it ends when whoever attached first has no more
+  kOpen,    // whoever attaches may write to it; it does not end
 };
 enum class Terminal { kNone, kAllocated };
 enum class AtEnd { kKept, kRemoved };  // what becomes of a container that has ended

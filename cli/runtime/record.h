@@ -33,8 +33,8 @@ enum class ContainerStatus { kCreated, kRunning, kRestarting, kExited };
 // Who sees to a live container, and records its end.
 enum class Keeper {
   kNobody,
-  kRun,     // a `varve run` in the foreground, with runc as pid 1 of a pid namespace (namespaces.h)
-  kConmon,  // which holds it detached
+  kRun,     // a `varve run` as whose child it runs, with runc as pid 1 of a pid namespace (namespaces.h)
+  kConmon,  // which holds it, whether somebody is attached or not
 };
 
 // What somebody wants of a live container, for whoever records its end.
@@ -50,8 +50,8 @@ struct ContainerState {
   std::string boot = {};      // the BootId() under which those two ran
   std::string started = {};   // empty: never
   std::string finished = {};  // empty: not yet
-  int exit_code = 0;
-  std::string error = {};  // why it could not start, or what else is to be said of its end
+  int exit_code = 0;          // while its restart policy has it run again: of the run before
+  std::string error = {};     // why it could not start, or what else is to be said of its end
   bool out_of_memory = false;
   Wish wish = Wish::kNone;
   std::uint32_t restarts = 0;  // by its restart policy, since it was started

@@ -24,7 +24,7 @@ namespace varve {
 // what an unknown text becomes.
 NLOHMANN_JSON_SERIALIZE_ENUM(Network, {{Network::kHost, "host"}, {Network::kNone, "none"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(RootAccess, {{RootAccess::kReadWrite, "rw"}, {RootAccess::kReadOnly, "ro"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(Stdin, {{Stdin::kEmpty, "empty"}, {Stdin::kPassed, "passed"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Stdin, {{Stdin::kEmpty, "empty"}, {Stdin::kPassed, "passed"}, {Stdin::kOpen, "open"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Terminal, {{Terminal::kNone, "none"}, {Terminal::kAllocated, "allocated"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(AtEnd, {{AtEnd::kKept, "kept"}, {AtEnd::kRemoved, "removed"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(ContainerStatus, {{ContainerStatus::kCreated, "created"},

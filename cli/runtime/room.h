@@ -33,7 +33,7 @@ class LockedContainer;
 //   <id>/watch            held shared by whoever waits for its end and must see it before it is removed
 //   <id>/upper, work      what it has written
 //   <id>/bundle/          config.json and what else runc and conmon are given or make
-//   <id>/log              what a detached container has said
+//   <id>/log              what it has said, if conmon held it
 //
 // States are told as they are: a container whose process has ended while nobody recorded it (kill -9, a reboot) is
 // exited, whatever state.json says. Thread-safe; any number of processes.

@@ -20,6 +20,10 @@
 #include "cli/runtime/remove_tree.h"
 #include "cli/runtime/signals.h"
 
+extern "C" {  // glibc 2.36 forgot it
+#include <sys/pidfd.h>
+}
+
 namespace varve {
 namespace {
 
@@ -97,7 +101,9 @@ Result<pid_t> Start(Command& command, const UniqueFd& failure_reader, const Uniq
 Result<int> AwaitRunc(pid_t pid) {
   siginfo_t info{};
   {
-    const SignalForwarding forwarding(pid);
+    const UniqueFd process(::pidfd_open(pid, 0));
+    if (!process.valid()) return ErrnoError(errno, "runc");
+    const SignalForwarding forwarding(process, TerminalSignals::kLeftOut);
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0) {
       if (errno != EINTR) return ErrnoError(errno, "wait for runc");
     }
@@ -128,11 +134,10 @@ Result<int> RunBundle(const std::string& runc, const Bundle& bundle, const std::
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!nothing.valid()) return ErrnoError(errno, "/dev/null");
 
-  const bool passed = bundle.standard_input == Stdin::kPassed || bundle.terminal == Terminal::kAllocated;
   const std::string log = directory + "/runc.log";
   Command command{
       .arguments = {runc, "--root", directory + "/runc", "--log", log, "run", "--bundle", directory, bundle.id},
-      .standard_input = passed ? STDIN_FILENO : nothing.get(),
+      .standard_input = bundle.standard_input == Stdin::kEmpty ? nothing.get() : STDIN_FILENO,
       .report = failures.writer.get(),
       .go = go.reader.get()};
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Start(command, failures.reader, go.writer));

@@ -25,7 +25,6 @@ struct Bundle {
   std::string directory;
   std::string id;
   Stdin standard_input = Stdin::kEmpty;
-  Terminal terminal = Terminal::kNone;  // allocated: runc connects it with ours, which must be one
 };
 
 // Runs a bundle by `runc` to its end and returns the exit code; where the container did not start, runc has said why on

@@ -5,22 +5,30 @@
 
 #include "cached/base/check.h"
 
+extern "C" {  // glibc 2.36 forgot it
+#include <sys/pidfd.h>
+}
+
 namespace varve {
 namespace {
 
-std::atomic<pid_t> forward_to = 0;
-static_assert(std::atomic<pid_t>::is_always_lock_free, "read in a signal handler");
+constexpr int kNobody = -1;
+std::atomic<int> forward_to = kNobody;
+std::atomic<bool> leaves_out_terminal = false;
+static_assert(std::atomic<int>::is_always_lock_free, "read in a signal handler");
 
 void Forward(int signal, siginfo_t* info, void* /*context*/) {
   const int saved_errno = errno;
-  if (info->si_code != SI_KERNEL) ::kill(forward_to.load(), signal);
+  const bool left_out = info->si_code == SI_KERNEL && leaves_out_terminal.load();
+  if (!left_out) ::pidfd_send_signal(forward_to.load(), signal, nullptr, 0);
   errno = saved_errno;
 }
 
 }  // namespace
 
-SignalForwarding::SignalForwarding(pid_t pid) {
-  VARVE_CHECK(pid > 0 && forward_to.exchange(pid) == 0);
+SignalForwarding::SignalForwarding(const UniqueFd& process, TerminalSignals terminal_signals) {
+  VARVE_CHECK(process.valid() && forward_to.exchange(process.get()) == kNobody);
+  leaves_out_terminal.store(terminal_signals == TerminalSignals::kLeftOut);
   std::vector<int> signals = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM};
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) signals.push_back(signal);
   struct sigaction action{};
@@ -37,7 +45,7 @@ SignalForwarding::SignalForwarding(pid_t pid) {
 
 SignalForwarding::~SignalForwarding() {
   for (const auto& [signal, before] : before_) ::sigaction(signal, &before, nullptr);
-  forward_to.store(0);
+  forward_to.store(kNobody);
 }
 
 }  // namespace varve

@@ -9,7 +9,7 @@ gone() { ! varve inspect --type container "$1" >/dev/null 2>&1; }
 pid_of() { state "$1" Pid; }
 ends() { local n; for n in $(seq 200); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done; return 1; }
 says() { await bash -c "varve logs $1 2>&1 | grep -qx -- '$2'"; }
-export -f await says
+export -f await says state pid_of
 
 # -- run -d, ps, logs
 check "run -d prints the id of 64 digits and nothing else" bash -c "varve run -d --name web deb sh -c 'echo one; echo two >&2; sleep 0.5; echo three; sleep 1000' | grep -Ex '[0-9a-f]{64}'"
@@ -65,9 +65,37 @@ check "of one that cannot be executed, 126"             exits 126 varve run -d -
 check "an unknown image exits 125"                      exits 125 varve run -d --pull never no/such/image
 check "and these leave no container"                    prints '' varve ps -aq
 check "-v, -e, -u, -w and --hostname of a detached one" prints 'from the host b 1000 /usr box' bash -c "mkdir -p $scratch/v && echo from the host >$scratch/v/f; varve run -d --name tt -v $scratch/v:/v -e A=b -u 1000 -w /usr --hostname box deb sh -c 'echo \$(cat /v/f) \$A \$(id -u) \$(pwd) \$(hostname)' >/dev/null; varve wait tt >/dev/null; varve logs tt; varve rm tt >/dev/null"
-check "run -t without a terminal is refused"            refuses 'not a TTY' varve run --rm -t deb true
+check "run -it without a terminal is refused"           refuses 'not a TTY' varve run --rm -it deb true
 check "run -it has a terminal of its size"              bash -c "script -qec 'stty rows 41 cols 97; varve run --rm -it deb stty size' /dev/null </dev/null | grep -q '41 97'"
 check "run -dt gives a terminal"                        prints /dev/pts/0 bash -c "varve run -dt --name tt deb tty >/dev/null; varve wait tt >/dev/null; varve logs tt | tr -d '\\r'; varve rm tt >/dev/null"
+
+# -- attached
+tt() { local rc=0; "$@" || rc=$?; varve rm -f tt; return $rc; }  # what does something with a container tt, which it need not remove
+client() { pgrep -P "$1"; }  # of a varve in the background, which here runs below timeout
+export PATH="$(cd "$(dirname "$0")" && pwd):$PATH"; export -f client
+head -c 50000000 /dev/urandom >"$scratch/blob"
+loops='trap "exit 9" INT TERM; echo ready; while :; do sleep 0.05; done'
+check "what a foreground run says is in its logs, apart" tt bash -c "varve run --name tt deb sh -c 'echo one; echo two >&2; exit 3' >$scratch/o 2>$scratch/e; [ \$? = 3 ] && grep -qx one $scratch/o && grep -qx two $scratch/e && [ \"\$(varve logs tt 2>/dev/null)\" = one ] && [ \"\$(varve logs tt 2>&1 >/dev/null)\" = two ]"
+check "50 MB of any bytes come out whole"               tt bash -c "varve run --name tt -v $scratch:/v deb cat /v/blob | cmp - $scratch/blob"
+check "and go in whole, and their end ends cat"         tt bash -c "varve run -i --name tt deb cat <$scratch/blob | cmp - $scratch/blob"
+check "what is said last is there, though input is not read" tt prints last bash -c "varve run -i --name tt deb sh -c 'head -c 1 >/dev/null; echo last' <$scratch/blob"
+check "start -a -i passes input on and the exit code"   tt bash -c "varve create -i --name tt deb sh -c 'cat; exit 6'; out=\$(echo through | varve start -a -i tt); [ \$? = 6 ] && [ \"\$out\" = through ]"
+check "ctrl-p ctrl-q leaves it running, attach comes back" tt bash -c "at_terminal.py 24x80 '# ' 'echo a\$((6*7))\\n' a42 'echo b\$((6*8))\\x10\\x11' 'read escape' '' -- varve run -it --name tt deb sh && varve ps | grep ' tt$' && at_terminal.py 24x80 '' '\\n' b48 'exit 5\\n' -- varve attach tt; [ \$? = 5 ] && varve logs tt | tr -d '\\r' | grep -qx a42"
+check "--detach-keys are others, and '' none"           tt bash -c "at_terminal.py 24x80 '# ' 'xx\\x02z' -- varve run -it --detach-keys ctrl-b,z --name tt deb sh && varve ps | grep ' tt$' && at_terminal.py 24x80 '' '\\x15\\n' '# ' 'echo \\x10\\x11c\$((6*9))\\n' c54 'exit 4\\n' -- varve attach --detach-keys '' tt; [ \$? = 4 ]"
+check "keys that are none are refused"                  refuses 'invalid detach keys' varve run --rm --detach-keys ctrl-1 deb true
+check "its terminal has our size from the first, and follows" at_terminal.py 41x97 '41 97' 50x120 '50 120' '' -- varve run --rm -it deb sh -c 'stty size; while ! stty size | grep "50 120"; do sleep 0.05; done'
+check "attach gives it the size of ours"                tt bash -c "varve run -dit --name tt deb sh -c 'read x; stty size; read x' && at_terminal.py 33x77 '' '\\n' '33 77' '\\n' -- varve attach tt"
+check "run -t needs no terminal of ours without -i"     prints '/dev/pts/0' bash -c "varve run --rm -t deb tty </dev/null | tr -d '\\r'"
+check "run -t --rm is gone when it returns"             bash -c "varve run --rm -t --name tt deb true && varve run --rm -t --name tt deb true && [ -z \"\$(varve ps -aq)\" ]"
+check "a command that is not there leaves the terminal as it was" exits 127 at_terminal.py 24x80 -- varve run --rm -it deb nosuch
+check "two attached see the same, and its exit code"    tt bash -c "varve run -d --name tt deb sh -c 'while ! test -e /go; do echo tick; sleep 0.05; done; echo last; exit 8'; for n in 1 2; do varve attach tt >$scratch/a\$n & pids[n]=\$!; done; await grep tick $scratch/a1 && await grep tick $scratch/a2 && varve exec tt touch /go && for n in 1 2; do wait \${pids[n]}; [ \$? = 8 ] && tail -n 1 $scratch/a\$n | grep -qx last || exit 1; done"
+check "the end of an attached input does not end run -d -i's" tt bash -c "varve run -di --name tt deb sh -c 'cat; exit 3' && echo one | varve attach tt & await bash -c 'varve logs tt | grep -qx one' && [ \$(state tt Running) = true ]"
+check "ctrl-c reaches it"                               tt exits 9 at_terminal.py 24x80 ready '\x03' -- varve run --name tt deb sh -c "$loops"
+check "a signal to the client reaches it"               tt exits 9 at_terminal.py 24x80 ready -SIGTERM -- varve run --name tt deb sh -c "$loops"
+check "but not with --sig-proxy=false: it runs on"      tt bash -c "at_terminal.py 24x80 ready -SIGTERM -- varve run -it --sig-proxy=false --name tt deb sh -c '$loops'; [ \$? -ge 124 ] && [ \$(state tt Running) = true ]"
+check "kill -9 of the client leaves it running, truthfully told" tt bash -c "varve run --name tt deb sh -c 'echo ready; while ! test -e /go; do sleep 0.05; done; echo done; exit 7' & says tt ready && kill -9 \$(client \$!) && [ \$(state tt Running) = true ] && varve exec tt touch /go && [ \$(varve wait tt) = 7 ] && says tt done && varve ps -a | grep -q 'Exited (7).* tt$'"
+check "what cannot be attached to says why"             bash -c "$(declare -f refuses tt); varve create --name tt deb true; tt refuses 'not running' varve attach tt && { varve run --rm --name tt deb sleep 1000 & await pid_of tt; tt refuses 'child of the varve run' varve attach tt; }"
+check "run --restart shows the first run, and is started again" tt bash -c "varve run --name tt --restart on-failure:1 deb sh -c 'echo run; exit 7' >$scratch/o; [ \$? = 7 ] && grep -qx run $scratch/o && await bash -c '[ \$(varve logs tt | wc -l) = 2 ] && [ \$(state tt Status) = exited ]'"
 
 # -- exec
 up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up

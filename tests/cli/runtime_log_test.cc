@@ -88,7 +88,7 @@ TEST_F(RuntimeLogTest, AFileWithoutLinesIsNoLog) {
 }
 
 TEST_F(RuntimeLogTest, WithoutALogItSaysWhy) {
-  EXPECT_THAT(Read({}).error().message(), HasSubstr("ran in the foreground"));
+  EXPECT_THAT(Read({}).error().message(), HasSubstr("is run with --rm in the foreground"));
 }
 
 }  // namespace

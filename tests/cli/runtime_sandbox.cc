@@ -89,7 +89,7 @@ Result<int> Sandbox::RunToTheEnd(RunOptions options) const {
   options.at_end = AtEnd::kRemoved;
   RunImage image = Image();
   VARVE_ASSIGN_OR_RETURN(LockedContainer container, CreateContainer(room(), options, image));
-  return RunInForeground(room(), std::move(container), RootsOf(std::move(image)));
+  return RunAsChild(room(), std::move(container), RootsOf(std::move(image)));
 }
 
 StartedRun Sandbox::Start(const RunOptions& options, int standard_input) const {
