@@ -21,12 +21,13 @@ class Foreground {
   Foreground(const ContainerRoom& room, const ForegroundOptions& options) : room_(room), options_(options) {}
 
   // From here on nothing that it says is missed, and signals are its own. It runs, if only by its state.
-  Status Connect(const Container& container) {
+  Status Connect(const Container& container, Redraw redraw) {
     run_ = container.state;
     const ContainerRecord& record = container.record;
+    terminal_ = record.options.terminal;
     VARVE_ASSIGN_OR_RETURN(watch_, EndWatch::Open(room_, record.id, EndWatch::WakeOn::kEnd));
-    VARVE_ASSIGN_OR_RETURN(attachment_,
-                           Attachment::Open(room_.BundleOf(record.id), run_.keeper_process, record.options.terminal));
+    VARVE_ASSIGN_OR_RETURN(attachment_, Attachment::Open(room_.BundleOf(record.id)));
+    if (terminal_ == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(attachment_->FollowSize(run_.keeper_process, redraw));
     if (!options_.signals_are_its) return Ok();
     VARVE_ASSIGN_OR_RETURN(process_, OpenFirstProcess(container));
     forwarding_ = std::make_unique<SignalForwarding>(process_, TerminalSignals::kForwarded);
@@ -35,12 +36,9 @@ class Foreground {
 
   // The exit code of its run, or 0 once the caller has detached. Call it once, after Connect.
   Result<int> Stay() {
-    VARVE_ASSIGN_OR_RETURN(const Attachment::Outcome outcome, attachment_->Pass(options_.attach));
+    VARVE_ASSIGN_OR_RETURN(const Attachment::Outcome outcome, attachment_->Pass(options_.attach, terminal_));
     forwarding_.reset();
-    if (outcome == Attachment::Outcome::kDetached) {
-      fmt::print(stderr, "read escape sequence\n");
-      return 0;
-    }
+    if (outcome == Attachment::Outcome::kDetached) return 0;
     VARVE_ASSIGN_OR_RETURN(const Container ended, watch_->AwaitEndOf(run_));
     if (ended.record.options.at_end == AtEnd::kRemoved) VARVE_RETURN_IF_ERROR(watch_->AwaitRemoval(ended));
     return ended.state.exit_code;
@@ -50,6 +48,7 @@ class Foreground {
   const ContainerRoom& room_;
   const ForegroundOptions& options_;
   ContainerState run_;
+  Terminal terminal_ = Terminal::kNone;
   std::optional<EndWatch> watch_;
   std::optional<Attachment> attachment_;
   UniqueFd process_;
@@ -97,7 +96,7 @@ Result<int> StartInForeground(Session& session, LockedContainer container, Conta
   Foreground foreground(room, options);
   {
     LockedContainer starting = std::move(container);
-    const auto connect = [&] { return foreground.Connect(*starting); };
+    const auto connect = [&] { return foreground.Connect(*starting, Redraw::kNo); };
     const Status started = StartOn(session, starting, std::move(roots), connect);
     if (!started.ok()) return ReportStart(started.error());
   }
@@ -116,7 +115,7 @@ Result<int> AttachTo(const ContainerRoom& room, const Container& container, cons
   }
   VARVE_RETURN_IF_ERROR(CheckForeground(options.attach, container.record.options.terminal));
   Foreground foreground(room, options);
-  VARVE_RETURN_IF_ERROR(foreground.Connect(container));
+  VARVE_RETURN_IF_ERROR(foreground.Connect(container, Redraw::kAsked));
   return foreground.Stay();
 }
 

@@ -1,7 +1,7 @@
 #include "cli/runtime/exec.h"
 
 #include "cli/cli.h"
-#include "cli/runtime/terminal.h"
+#include "cli/foreground.h"
 
 namespace varve {
 namespace {
@@ -20,7 +20,6 @@ Result<int> RunExec(Session& session, const ExecCommandOptions& options) {
   if (options.rest.size() < 2) return Error(Code::kInvalidArgument, "exec: name a container and a command");
   if (options.rest[0].starts_with("-"))
     return Error(Code::kInvalidArgument, "unknown flag: " + options.rest[0] + "; see 'varve exec --help'");
-  if (options.terminal) VARVE_RETURN_IF_ERROR(CheckTerminal());
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.rest[0]));
   ExecOptions exec = options.exec;
@@ -28,7 +27,8 @@ Result<int> RunExec(Session& session, const ExecCommandOptions& options) {
   if (!options.user.empty()) exec.user = options.user;
   if (!options.workdir.empty()) exec.workdir = options.workdir;
   exec.terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
-  exec.standard_input = options.interactive ? Stdin::kPassed : Stdin::kEmpty;
+  if (options.interactive) exec.attach.standard_input = Stdin::kPassed;
+  if (!options.detach) VARVE_RETURN_IF_ERROR(CheckForeground(exec.attach, exec.terminal));
   exec.wait = options.detach ? ExecOptions::Wait::kForItsStart : ExecOptions::Wait::kForItsEnd;
   return ExecInContainer(room, container, exec);
 }
@@ -42,7 +42,8 @@ void AddExec(Cli& cli) {
   command->prefix_command();
   command->add_flag("-d,--detach", options->detach, "do not wait for its end");
   command->add_flag("-i,--interactive", options->interactive, "pass standard input on");
-  command->add_flag("-t,--tty", options->terminal, "give it a terminal, ours");
+  command->add_flag("-t,--tty", options->terminal, "give it a terminal");
+  AddDetachKeys(command, options->exec.attach);
   command->add_option("-e,--env", options->exec.env, "NAME=value, or NAME to pass ours on")->allow_extra_args(false);
   command->add_option("-u,--user", options->user, "NAME|UID[:GROUP|GID] (the container's)");
   command->add_option("-w,--workdir", options->workdir, "working directory inside (the container's)");

@@ -114,7 +114,7 @@ class Pump {
 
 }  // namespace
 
-Result<Attachment> Attachment::Open(const std::string& directory, const ProcessId& conmon, Terminal terminal) {
+Result<Attachment> Attachment::Open(const std::string& directory) {
   // By a descriptor of the directory, since the path of a socket is 107 bytes at most.
   const UniqueFd parent(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!parent.valid()) return ErrnoError(errno, directory);
@@ -128,22 +128,26 @@ Result<Attachment> Attachment::Open(const std::string& directory, const ProcessI
     if (errno != ENOENT && errno != ECONNREFUSED) return ErrnoError(errno, directory + "/attach");
     return Error(Code::kFailedPrecondition, "conmon does not hold it any more");
   }
-  Attachment attachment(std::move(socket), terminal);
-  if (terminal == Terminal::kAllocated) {
-    VARVE_ASSIGN_OR_RETURN(UniqueFd held, TerminalHeldBy(conmon));
-    attachment.size_ = std::make_unique<SizeFollowing>(std::move(held));
-  }
-  return attachment;
+  return Attachment(std::move(socket));
 }
 
-Result<Attachment::Outcome> Attachment::Pass(const AttachOptions& options) {
-  const bool typed = terminal_ == Terminal::kAllocated && options.standard_input != Stdin::kEmpty;
+Status Attachment::FollowSize(const ProcessId& conmon, Redraw redraw) {
+  VARVE_ASSIGN_OR_RETURN(UniqueFd held, TerminalHeldBy(conmon));
+  size_ = std::make_unique<SizeFollowing>(std::move(held), redraw);
+  return Ok();
+}
+
+Result<Attachment::Outcome> Attachment::Pass(const AttachOptions& options, Terminal terminal) {
+  const bool typed = terminal == Terminal::kAllocated && options.standard_input != Stdin::kEmpty;
   VARVE_ASSIGN_OR_RETURN(std::string keys, ParseDetachKeys(typed ? options.detach_keys : ""));
   std::unique_ptr<RawInput> raw;
   if (typed) {
     VARVE_ASSIGN_OR_RETURN(raw, RawInput::Begin());
   }
-  return Pump(socket_.get(), options, DetachKeys(std::move(keys))).Run();
+  const Result<Outcome> outcome = Pump(socket_.get(), options, DetachKeys(std::move(keys))).Run();
+  raw.reset();
+  if (outcome.ok() && *outcome == Outcome::kDetached) fmt::print(stderr, "read escape sequence\n");
+  return outcome;
 }
 
 }  // namespace varve

@@ -24,19 +24,22 @@ struct AttachOptions {
 // time in a process.
 class Attachment {
  public:
-  // To what `conmon` holds with its socket in `directory`: from here on nothing that it says is missed. Its terminal,
-  // if it has one, gets the size of ours and follows it. kFailedPrecondition if nobody holds it any more.
-  static Result<Attachment> Open(const std::string& directory, const ProcessId& conmon, Terminal terminal);
+  // To what conmon holds with its socket in `directory`: from here on nothing that it says is missed.
+  // kFailedPrecondition if nobody holds it any more.
+  static Result<Attachment> Open(const std::string& directory);
+
+  // Its terminal, which `conmon` holds, gets the size of ours and follows it.
+  Status FollowSize(const ProcessId& conmon, Redraw redraw);
 
   enum class Outcome { kEnded, kDetached };
-  // Passes on what is said and typed until conmon has said all, or the keys that detach are pressed. Call it once.
-  Result<Outcome> Pass(const AttachOptions& options);
+  // Passes on what is said and typed, to its terminal if it has one, until conmon has said all, or the keys that detach
+  // are pressed, which is said on standard error. Call it once.
+  Result<Outcome> Pass(const AttachOptions& options, Terminal terminal);
 
  private:
-  Attachment(UniqueFd socket, Terminal terminal) : socket_(std::move(socket)), terminal_(terminal) {}
+  explicit Attachment(UniqueFd socket) : socket_(std::move(socket)) {}
 
   UniqueFd socket_;
-  Terminal terminal_;
   std::unique_ptr<SizeFollowing> size_;
 };
 

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -50,24 +51,6 @@ std::vector<std::string> Arguments(const std::string& conmon, const ConmonOption
   return arguments;
 }
 
-// One object: {"data": pid} or {"data": -1, "message": "what runc said"}.
-Result<pid_t> ReadReport(int reader) {
-  std::string text;
-  std::array<char, 4096> buffer;
-  for (ssize_t n = 0; text.find('\n') == std::string::npos && text.size() < kSaidBytesMax;) {
-    n = ::read(reader, buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-  const Json report = Json::parse(text, nullptr, false);
-  if (!report.is_object() || !report.contains("data") || !report["data"].is_number_integer())
-    return Error(Code::kInternal, fmt::format("conmon ended without a report: '{}'", text));
-  if (const pid_t pid = report["data"].get<pid_t>(); pid > 0) return pid;
-  const bool says_why = report.contains("message") && report["message"].is_string();
-  return StartError(says_why ? report["message"].get<std::string>() : "runc create failed and did not say why");
-}
-
 Result<ProcessId> ReadPid(const std::string& path) {
   VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, kPidFileBytesMax));
   return IdentifyProcess(std::atoi(std::string(AsText(text)).c_str()));
@@ -75,12 +58,30 @@ Result<ProcessId> ReadPid(const std::string& path) {
 
 }  // namespace
 
+Result<int> ConmonReports::Next() {
+  std::array<char, 4096> buffer;
+  while (rest_.find('\n') == std::string::npos && rest_.size() < kSaidBytesMax) {
+    const ssize_t n = ::read(channel_.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    rest_.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  const std::string text = rest_.substr(0, rest_.find('\n'));
+  rest_.erase(0, text.size() + 1);
+  const Json report = Json::parse(text, nullptr, false);
+  if (!report.is_object() || !report.contains("data") || !report["data"].is_number_integer())
+    return Error(Code::kInternal, fmt::format("conmon ended without a report: '{}'", text));
+  if (const int number = report["data"].get<int>(); number >= 0) return number;
+  const bool says_why = report.contains("message") && report["message"].is_string();
+  return StartError(says_why ? report["message"].get<std::string>() : "runc failed and did not say why");
+}
+
 Result<Held> HoldByConmon(const ConmonOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::string conmon, FindProgram("conmon", "conmon"));
   VARVE_RETURN_IF_ERROR(ClearBundle(options.bundle));
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-  const UniqueFd reader(ends[0]);
+  ConmonReports reports{UniqueFd(ends[0])};
   UniqueFd writer(ends[1]);
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = Arguments(conmon, options),
                                                  .environment = {fmt::format("_OCI_SYNCPIPE={}", kSyncDescriptor)},
@@ -88,11 +89,68 @@ Result<Held> HoldByConmon(const ConmonOptions& options) {
   writer.Reset();
   VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitExit(pid));  // it forks the one that stays
   if (exit_code != 0) return Error(Code::kInternal, fmt::format("conmon exits {}", exit_code));
-  VARVE_ASSIGN_OR_RETURN(const pid_t first, ReadReport(reader.get()));
+  VARVE_ASSIGN_OR_RETURN(const pid_t first, reports.Next());
   Held held;
   VARVE_ASSIGN_OR_RETURN(held.conmon, ReadPid(options.bundle + "/conmon.pid"));
   VARVE_ASSIGN_OR_RETURN(held.process, IdentifyProcess(first));
   return held;
+}
+
+// Reports come, and the word to go on is sent, by one socket: conmon reads a byte before it does anything, says when
+// its socket is there, reads another, and then has runc begin.
+Result<HeldExec> HeldExec::Open(const ConmonExecOptions& options,
+                                const std::function<Result<pid_t>(const Program&)>& spawn) {
+  VARVE_ASSIGN_OR_RETURN(const std::string conmon, FindProgram("conmon", "conmon"));
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return ErrnoError(errno, "socketpair");
+  ConmonReports reports{UniqueFd(ends[0])};
+  UniqueFd theirs(ends[1]);
+  Program program{.arguments = {conmon, "--api-version", "1", "--sync", "--cid", options.id, "--cuuid", options.id},
+                  .descriptors = {{theirs.get(), kSyncDescriptor}}};
+  for (const char* name : {"_OCI_SYNCPIPE", "_OCI_STARTPIPE", "_OCI_ATTACHPIPE"})
+    program.environment.push_back(fmt::format("{}={}", name, kSyncDescriptor));
+  const std::vector<std::string> more = {"--runtime",
+                                         options.runc,
+                                         "--runtime-arg",
+                                         "--root",
+                                         "--runtime-arg",
+                                         options.runc_root,
+                                         "--bundle",
+                                         options.directory,
+                                         "--full-attach",
+                                         "--exec",
+                                         "--exec-attach",
+                                         "--exec-process-spec",
+                                         options.process_file,
+                                         "--terminal",
+                                         "--container-pidfile",
+                                         options.directory + "/pid",
+                                         "--log-path",
+                                         "none"};
+  program.arguments.insert(program.arguments.end(), more.begin(), more.end());
+  VARVE_ASSIGN_OR_RETURN(const pid_t pid, spawn(program));
+  theirs.Reset();
+  VARVE_ASSIGN_OR_RETURN(const ProcessId process, IdentifyProcess(pid));
+  HeldExec held(process, std::move(reports));
+  VARVE_RETURN_IF_ERROR(held.GoOn());
+  VARVE_RETURN_IF_ERROR(held.reports_.Next());
+  return held;
+}
+
+Status HeldExec::GoOn() {
+  return ::send(reports_.fd(), "", 1, MSG_NOSIGNAL) == 1 ? Ok() : Status(ErrnoError(errno, "conmon"));
+}
+
+Status HeldExec::Begin() {
+  VARVE_RETURN_IF_ERROR(GoOn());
+  VARVE_RETURN_IF_ERROR(reports_.Next());
+  return Ok();
+}
+
+Result<int> HeldExec::AwaitExitCode() {
+  VARVE_ASSIGN_OR_RETURN(const int exit_code, reports_.Next());
+  VARVE_RETURN_IF_ERROR(AwaitExit(conmon_.pid));
+  return exit_code;
 }
 
 }  // namespace varve

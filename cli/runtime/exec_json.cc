@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "cached/base/fs.h"
 #include "cli/runtime/arguments.h"
+#include "cli/runtime/conmon.h"
 #include "cli/runtime/environment.h"
 #include "cli/runtime/exec.h"
 #include "cli/runtime/life.h"
@@ -25,24 +27,23 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kLogBytesMax = 1 << 20;
 
-// A file of one exec in the container's bundle, removed with it.
-class ScratchFile {
+// What one exec needs on disk, in the container's bundle; removed with it.
+class ScratchDirectory {
  public:
-  static Result<ScratchFile> Create(const std::string& bundle) {
+  static Result<ScratchDirectory> Create(const std::string& bundle) {
     std::string path = bundle + "/exec-XXXXXX";
-    const UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
-    if (!fd.valid()) return ErrnoError(errno, path);
-    return ScratchFile(std::move(path));
+    if (::mkdtemp(path.data()) == nullptr) return ErrnoError(errno, path);
+    return ScratchDirectory(std::move(path));
   }
-  ScratchFile(ScratchFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFile& operator=(ScratchFile&&) = delete;
-  ~ScratchFile() {
+  ScratchDirectory(ScratchDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchDirectory& operator=(ScratchDirectory&&) = delete;
+  ~ScratchDirectory() {
     if (!path_.empty()) RemoveTree(path_).IgnoreError("it goes with the container");
   }
   const std::string& path() const { return path_; }
 
  private:
-  explicit ScratchFile(std::string path) : path_(std::move(path)) {}
+  explicit ScratchDirectory(std::string path) : path_(std::move(path)) {}
 
   std::string path_;
 };
@@ -53,6 +54,9 @@ Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const 
   Json process = Json::parse(AsText(text)).at("process");
   process["args"] = options.args;
   process["terminal"] = options.terminal == Terminal::kAllocated;
+  const std::optional<winsize> size = OurTerminalSize();
+  if (options.terminal == Terminal::kAllocated && size)
+    process["consoleSize"] = {{"height", size->ws_row}, {"width", size->ws_col}};
   VARVE_ASSIGN_OR_RETURN(process["env"], ExtendedEnvironment(process.at("env"), options.env));
   if (options.workdir) {
     VARVE_ASSIGN_OR_RETURN(process["cwd"], ContainerWorkingDirectory({}, *options.workdir));
@@ -75,18 +79,52 @@ Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const 
   return process;
 }
 
-Result<int> RunExec(const Container& container, const Program& program) {
-  VARVE_RETURN_IF_ERROR(EnterNamespacesOf(container));
-  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn(program));
-  return AwaitExit(pid);
+Result<pid_t> SpawnInside(const Container& container, const Program& program) {
+  Result<pid_t> pid = 0;
+  std::thread thread([&] {
+    const Status entered = EnterNamespacesOf(container);
+    pid = entered.ok() ? Spawn(program) : entered.error();
+  });
+  thread.join();
+  return pid;
 }
 
 std::vector<std::pair<int, int>> DescriptorsFor(const ExecOptions& options) {
   if (options.wait == ExecOptions::Wait::kForItsStart) return {{STDERR_FILENO, STDERR_FILENO}};
   std::vector<std::pair<int, int>> descriptors = {{STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
-  if (options.standard_input == Stdin::kPassed || options.terminal == Terminal::kAllocated)
-    descriptors.emplace_back(STDIN_FILENO, STDIN_FILENO);
+  if (options.attach.standard_input != Stdin::kEmpty) descriptors.emplace_back(STDIN_FILENO, STDIN_FILENO);
   return descriptors;
+}
+
+// By runc alone.
+Result<int> ExecPlain(const Container& container, const ExecOptions& options, const ConmonExecOptions& exec) {
+  const std::string log_path = exec.directory + "/log";
+  Program program{
+      .arguments = {exec.runc, "--root", exec.runc_root, "--log", log_path, "exec", "--process", exec.process_file},
+      .descriptors = DescriptorsFor(options)};
+  if (options.wait == ExecOptions::Wait::kForItsStart) program.arguments.emplace_back("--detach");
+  program.arguments.push_back(exec.id);
+  VARVE_ASSIGN_OR_RETURN(const pid_t pid, SpawnInside(container, program));
+  const Result<int> exit_code = AwaitExit(pid);
+  if (!exit_code.ok() || *exit_code == 0) return exit_code;
+  const Result<Bytes> said = ReadWholeFile(Fs::Real(), log_path, kLogBytesMax);
+  return said.ok() ? StartFailure(AsText(*said)).value_or(*exit_code) : exit_code;
+}
+
+// By conmon, so that the caller can leave it.
+Result<int> ExecOnTerminal(const Container& container, const ExecOptions& options, const ConmonExecOptions& exec) {
+  const auto spawn = [&](const Program& program) { return SpawnInside(container, program); };
+  VARVE_ASSIGN_OR_RETURN(HeldExec held, HeldExec::Open(exec, spawn));
+  VARVE_ASSIGN_OR_RETURN(Attachment attachment, Attachment::Open(exec.directory));
+  const Status begun = held.Begin();
+  if (!begun.ok()) {
+    fmt::print(stderr, "Error: {}\n", begun.error().message());
+    return StartExitCode(begun.error());
+  }
+  if (options.wait == ExecOptions::Wait::kForItsStart) return 0;
+  attachment.FollowSize(held.conmon(), Redraw::kNo).IgnoreError("it has ended by now");
+  VARVE_ASSIGN_OR_RETURN(const Attachment::Outcome outcome, attachment.Pass(options.attach, Terminal::kAllocated));
+  return outcome == Attachment::Outcome::kDetached ? 0 : held.AwaitExitCode();
 }
 
 }  // namespace
@@ -116,21 +154,15 @@ Result<int> ExecInContainer(const ContainerRoom& room, const Container& containe
   VARVE_ASSIGN_OR_RETURN(const ProcessId first, FirstProcessOf(container));
   const std::string bundle = room.BundleOf(container.record.id);
   VARVE_ASSIGN_OR_RETURN(const Json process, ProcessOf(bundle, first, options));
-  VARVE_ASSIGN_OR_RETURN(const ScratchFile process_file, ScratchFile::Create(bundle));
-  VARVE_ASSIGN_OR_RETURN(const ScratchFile log, ScratchFile::Create(bundle));
-  VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), process_file.path(), AsBytes(process.dump())));
-  Program program{
-      .arguments = {runc, "--root", bundle + "/runc", "--log", log.path(), "exec", "--process", process_file.path()},
-      .descriptors = DescriptorsFor(options)};
-  if (options.wait == ExecOptions::Wait::kForItsStart) program.arguments.emplace_back("--detach");
-  program.arguments.push_back(container.record.id);
-
-  Result<int> exit_code = 0;
-  std::thread thread([&] { exit_code = RunExec(container, program); });
-  thread.join();
-  if (!exit_code.ok() || *exit_code == 0) return exit_code;
-  VARVE_ASSIGN_OR_RETURN(const Bytes said, ReadWholeFile(Fs::Real(), log.path(), kLogBytesMax));
-  return StartFailure(AsText(said)).value_or(*exit_code);
+  VARVE_ASSIGN_OR_RETURN(const ScratchDirectory scratch, ScratchDirectory::Create(bundle));
+  const ConmonExecOptions exec{.runc = runc,
+                               .runc_root = bundle + "/runc",
+                               .id = container.record.id,
+                               .process_file = scratch.path() + "/process.json",
+                               .directory = scratch.path()};
+  VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), exec.process_file, AsBytes(process.dump())));
+  return options.terminal == Terminal::kAllocated ? ExecOnTerminal(container, options, exec)
+                                                  : ExecPlain(container, options, exec);
 } catch (const Json::exception& exception) {
   return Error(Code::kInvalidArgument,
                fmt::format("exec: an argument or variable cannot be passed on, or the bundle is "

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <thread>
 
-// A container that runs as a child of `varve run` must leave nothing behind, even if `varve run` or runc is killed with SIGKILL. No cleanup code
-// can promise that, so the kernel does it:
+// A container that runs as a child of `varve run` must leave nothing behind, even if `varve run` or runc is killed with
+// SIGKILL. No cleanup code can promise that, so the kernel does it:
 //
 //   varve run ── thread ── runc (pid 1 of a pid namespace) ── container's first process (pid 1 of its own)
 //                  └── mount namespace: lower, overlay, /proc of the pid namespace

@@ -1,7 +1,6 @@
 #include "cli/runtime/terminal.h"
 
 #include <fmt/core.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -36,14 +35,9 @@ void RestoreAndEnd(int signal) {
 std::atomic<int> following = -1;
 static_assert(std::atomic<int>::is_always_lock_free, "read in a signal handler");
 
-bool ReadOurSize(winsize& size) {
-  return ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-}
-
 void Follow(int /*signal*/) {
   const int saved_errno = errno;
-  winsize size{};
-  if (ReadOurSize(size)) ::ioctl(following.load(), TIOCSWINSZ, &size);
+  if (const std::optional<winsize> size = OurTerminalSize()) ::ioctl(following.load(), TIOCSWINSZ, &*size);
   errno = saved_errno;
 }
 
@@ -91,16 +85,25 @@ Result<UniqueFd> TerminalHeldBy(const ProcessId& conmon) {
   return Error(Code::kInternal, fmt::format("conmon ({}) holds no terminal", conmon.pid));
 }
 
-SizeFollowing::SizeFollowing(UniqueFd terminal) : terminal_(std::move(terminal)) {
+std::optional<winsize> OurTerminalSize() {
+  winsize size{};
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) {
+    if (::ioctl(fd, TIOCGWINSZ, &size) == 0) return size;
+  }
+  return std::nullopt;
+}
+
+SizeFollowing::SizeFollowing(UniqueFd terminal, Redraw redraw) : terminal_(std::move(terminal)) {
   VARVE_CHECK(following.exchange(terminal_.get()) == -1);
   struct sigaction action{};
   action.sa_handler = Follow;
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGWINCH, &action, &before_);
-  winsize size{};
-  if (!ReadOurSize(size)) return;
-  ++size.ws_row;  // of a size that is the same already nobody would learn
-  ::ioctl(terminal_.get(), TIOCSWINSZ, &size);
+  std::optional<winsize> size = OurTerminalSize();
+  if (size && redraw == Redraw::kAsked) {
+    ++size->ws_row;  // only of a change is a program told
+    ::ioctl(terminal_.get(), TIOCSWINSZ, &*size);
+  }
   Follow(SIGWINCH);
 }
 

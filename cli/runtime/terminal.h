@@ -1,8 +1,10 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #include <memory>
+#include <optional>
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
@@ -31,12 +33,15 @@ class RawInput {
 // The end of a container's terminal that conmon holds.
 Result<UniqueFd> TerminalHeldBy(const ProcessId& conmon);
 
-// While it lives, the terminal with this end has the size of ours, which is standard input or, if that is none,
-// standard output; if neither is, nothing happens. Who has it learns of a change by SIGWINCH, and of one at the
-// beginning in any case, so that a program that waits draws what it shows anew. One at a time in a process.
+// Of ours, which is standard input or, if that is none, standard output. Nothing if neither is.
+std::optional<winsize> OurTerminalSize();
+
+enum class Redraw { kNo, kAsked };  // whether a program is to draw what it shows anew, even if the size is the same
+
+// While it lives, the terminal with this end has the size of ours, if we have one. One at a time in a process.
 class SizeFollowing {
  public:
-  explicit SizeFollowing(UniqueFd terminal);
+  SizeFollowing(UniqueFd terminal, Redraw redraw);
   ~SizeFollowing();
   SizeFollowing(const SizeFollowing&) = delete;
   SizeFollowing& operator=(const SizeFollowing&) = delete;

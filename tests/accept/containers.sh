@@ -106,8 +106,14 @@ check "exec of what is not there exits 127"             exits 127 varve exec web
 check "of what cannot be executed, 126"                 exits 126 varve exec web /etc/passwd
 check "exec -i passes standard input on"                prints through bash -c "echo through | varve exec -i web cat"
 check "exec -it has a terminal of its size"             bash -c "script -qec 'stty rows 43 cols 99; varve exec -it web sh -c \"sleep 0.3; stty size\"' /dev/null </dev/null | grep -q '43 99'"
+check "exec -it follows the size, and has the exit code" exits 6 at_terminal.py 43x99 '43 99' 50x120 '50 120' '' -- varve exec -it web sh -c 'stty size; while ! stty size | grep "50 120"; do sleep 0.05; done; exit 6'
+check "exec -it of what is not there exits 127"         exits 127 at_terminal.py 43x99 -- varve exec -it web nosuch
+check "ctrl-p ctrl-q leaves an exec running"            bash -c "at_terminal.py 24x80 ready '\x10\x11' -- varve exec -it web sh -c 'echo ready; while ! test -e /go; do sleep 0.05; done; echo gone >/went' && varve exec web touch /go && await varve exec web grep gone /went"
+check "exec -t needs no terminal of ours without -i"    prints /dev/pts/0 bash -c "varve exec -t web tty </dev/null | tr -d '\r'"
+check "exec -dt gives a terminal and does not wait"     bash -c "varve exec -dt web sh -c 'tty >/ttyed; sleep 1000' && await varve exec web grep pts /ttyed"
 check "exec -d does not wait, and what it started stays" bash -c "varve exec -d web sh -c 'sleep 0.2; echo done >/done; sleep 1000' && await varve exec web test -e /done"
 check "exec into a foreground run"                      bash -c "varve run --name tt deb sh -c 'echo x >/here; sleep 1000' & await varve exec tt test -e /here && varve exec tt sh -c 'echo \$\$; tr \"\\0\" \" \" </proc/1/cmdline' | grep 'sleep 1000'; rc=\$?; varve rm -f tt; exit \$rc"
+check "exec -it into a child of varve run"              bash -c "varve run --rm --name tt deb sleep 1000 & await varve exec tt true && at_terminal.py 24x80 '# ' 'echo \$\$\$((6*7)); exit 3\n' 42 '' -- varve exec -it tt sh; [ \$? = 3 ]; rc=\$?; varve rm -f tt; exit \$rc"
 check "exec into one that does not run is refused"      bash -c "varve stop -t 0 web; $(declare -f refuses); refuses 'not running' varve exec web true; rc=\$?; varve rm web; exit \$rc"
 
 # -- restart policies

@@ -56,8 +56,8 @@ class RuntimeAttachmentTest : public testing::Test {
       ::dup2(output_.writer.get(), STDOUT_FILENO);
       ::dup2(errors_.writer.get(), STDERR_FILENO);
       input_.writer.Reset();
-      Result<Attachment> attachment = Attachment::Open(bundle_, {}, Terminal::kNone);
-      const auto outcome = attachment.ok() ? attachment->Pass(options) : attachment.error();
+      Result<Attachment> attachment = Attachment::Open(bundle_);
+      const auto outcome = attachment.ok() ? attachment->Pass(options, Terminal::kNone) : attachment.error();
       ::_exit(outcome.ok() && *outcome == Attachment::Outcome::kEnded ? 0 : 1);
     }
     output_.writer.Reset();
@@ -160,7 +160,7 @@ TEST_F(RuntimeAttachmentTest, WhatWasSaidLastArrivesThoughInputWasNotRead) {
 
 TEST_F(RuntimeAttachmentTest, WhatNobodyHoldsAnyMoreIsRefused) {
   listener_.Reset();
-  const Result<Attachment> attachment = Attachment::Open(bundle_, {}, Terminal::kNone);
+  const Result<Attachment> attachment = Attachment::Open(bundle_);
   ASSERT_FALSE(attachment.ok());
   EXPECT_EQ(attachment.error().code(), Code::kFailedPrecondition);
 }
