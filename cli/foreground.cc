@@ -57,7 +57,8 @@ class Foreground {
 
 // Nobody misses a log of it, there is nothing to detach from, and it is to start fast (docs/design/containers.md).
 bool RunsAsChild(const RunOptions& run, const ForegroundOptions& options) {
-  return run.at_end == AtEnd::kRemoved && run.terminal == Terminal::kNone && options.signals_are_its;
+  const bool shows_all = options.attach.standard_output && options.attach.standard_error;
+  return run.at_end == AtEnd::kRemoved && run.terminal == Terminal::kNone && options.signals_are_its && shows_all;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "cached/base/fs.h"
@@ -21,6 +22,7 @@ struct RunCommandOptions {
   bool interactive = false;
   bool terminal = false;
   ForegroundOptions foreground;
+  std::vector<std::string> attach;
   std::string restart = "no";
   std::string id_file;
   bool read_only = false;
@@ -119,7 +121,13 @@ Result<Made> Make(Session& session, const RunCommandOptions& options) {
 
 Result<int> RunRun(Session& session, const RunCommandOptions& options) {
   ForegroundOptions foreground = options.foreground;
-  if (options.interactive) foreground.attach.standard_input = Stdin::kPassed;
+  const auto passes = [&](const char* stream) {
+    return options.attach.empty() || std::ranges::find(options.attach, stream) != options.attach.end();
+  };
+  if (options.interactive && passes("stdin")) foreground.attach.standard_input = Stdin::kPassed;
+  foreground.attach.standard_output = passes("stdout");
+  foreground.attach.standard_error = passes("stderr");
+  if (options.detach && !options.attach.empty()) return Error(Code::kInvalidArgument, "Conflicting options: -a and -d");
   if (!options.detach) {
     const Terminal terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
     VARVE_RETURN_IF_ERROR(CheckForeground(foreground.attach, terminal));
@@ -187,6 +195,9 @@ void AddRun(Cli& cli) {
   CLI::App* command = cli.app.add_subcommand("run", "Run a command in a new container: run [OPTIONS] IMAGE [COMMAND…]");
   command->add_flag("-d,--detach", options->detach, "leave it running, and print its id");
   AddForegroundOptions(command, options->foreground);
+  command->add_option("-a,--attach", options->attach, "pass on stdin, stdout or stderr, and not the others")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"stdin", "stdout", "stderr"}));
   AddCommand(cli, command, options, RunRun);
   options = std::make_shared<RunCommandOptions>();
   command = cli.app.add_subcommand("create", "Make a container without running it: create [OPTIONS] IMAGE [COMMAND…]");
