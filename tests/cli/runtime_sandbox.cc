@@ -99,6 +99,7 @@ StartedRun Sandbox::Start(const RunOptions& options, int standard_input) const {
   const pid_t pid = ::fork();
   VARVE_CHECK(pid >= 0);
   if (pid == 0) {
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) ::signal(signal, SIG_DFL);  // what we ignore is not forwarded
     ::dup2(standard_input, STDIN_FILENO);
     ::dup2(output[1], STDOUT_FILENO);
     ::dup2(errors.get(), STDERR_FILENO);
