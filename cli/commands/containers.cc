@@ -64,8 +64,8 @@ Result<int> RunRestart(Session& session, const ContainersOptions& options) {
 
 Result<int> RunKill(Session& session, const ContainersOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const int signal, ParseSignal(options.signal));
-  return ForEachContainer(session, options, [&](const ContainerRoom&, const Container& container) {
-    return SignalContainer(container, signal);
+  return ForEachContainer(session, options, [&](const ContainerRoom& room, const Container& container) {
+    return SignalContainer(room, container, signal);
   });
 }
 

@@ -100,8 +100,14 @@ Result<std::optional<Container>> MarkWish(const ContainerRoom& room, const std::
   return std::optional<Container>(*container);
 }
 
+Status SendSignal(const Container& container, int signal) {
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd process, OpenFirstProcess(container));
+  if (::pidfd_send_signal(process.get(), signal, nullptr, 0) == 0) return Ok();
+  return errno == ESRCH ? NotRunning(container) : ErrnoError(errno, "signal container " + container.record.name);
+}
+
 Status AwaitKilled(EndWatch& watch, const Container& container) {
-  const Status killed = SignalContainer(container, SIGKILL);
+  const Status killed = SendSignal(container, SIGKILL);
   if (!killed.ok() && killed.error().code() != Code::kFailedPrecondition) return killed;
   VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEnd(Clock::now() + kKillLimit));
   if (!now.state.live()) return Ok();
@@ -188,10 +194,11 @@ Result<UniqueFd> OpenFirstProcess(const Container& container) {
   return pidfd.ok() ? std::move(pidfd) : Result<UniqueFd>(NotRunning(container));
 }
 
-Status SignalContainer(const Container& container, int signal) {
-  VARVE_ASSIGN_OR_RETURN(const UniqueFd process, OpenFirstProcess(container));
-  if (::pidfd_send_signal(process.get(), signal, nullptr, 0) == 0) return Ok();
-  return errno == ESRCH ? NotRunning(container) : ErrnoError(errno, "signal container " + container.record.name);
+Status SignalContainer(const ContainerRoom& room, const Container& container, int signal) {
+  const bool ends = signal == SIGKILL || SignalName(signal) == container.record.stop_signal;
+  if (!ends || !container.state.live()) return SendSignal(container, signal);
+  VARVE_ASSIGN_OR_RETURN(const std::optional<Container> living, MarkWish(room, container.record.id, Wish::kStop));
+  return living ? SendSignal(*living, signal) : Ok();
 }
 
 Status StopContainer(const ContainerRoom& room, const std::string& id, std::optional<std::chrono::seconds> timeout,
@@ -204,7 +211,7 @@ Status StopContainer(const ContainerRoom& room, const std::string& id, std::opti
   const auto grace = timeout ? *timeout : own ? std::chrono::seconds(*own) : kStopTimeout;
   VARVE_ASSIGN_OR_RETURN(const int signal, ParseSignal(record.stop_signal));
   const auto deadline = Clock::now() + grace;
-  if (SignalContainer(*container, signal).ok()) {  // else it is about to end
+  if (SendSignal(*container, signal).ok()) {  // else it is about to end
     const Result<Container> now = watch.AwaitEnd(deadline);
     if (!now.ok()) return GoneIsEnded(now.error());
     if (!now->state.live()) return Ok();

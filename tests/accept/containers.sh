@@ -121,6 +121,7 @@ check "exec into one that does not run is refused"      bash -c "varve stop -t 0
 check "--restart on-failure:2 runs it three times"      bash -c "varve run -d --name tt --restart on-failure:2 deb sh -c 'echo run; exit 7'; for n in \$(seq 100); do [ \$(varve logs tt | wc -l) = 3 ] && [ \$(varve inspect tt | jq -r .[0].State.Status) = exited ] && break; sleep 0.1; done; varve inspect tt | jq -e '.[0] | .RestartCount == 2 and .State.ExitCode == 7'; rc=\$?; varve rm -f tt; exit \$rc"
 check "one that succeeds is not started again"          bash -c "varve run -d --name tt --restart on-failure deb true; varve wait tt; sleep 0.3; varve inspect tt | jq -e '.[0] | .RestartCount == 0 and .State.Status == \"exited\"'; rc=\$?; varve rm -f tt; exit \$rc"
 check "a stop ends the restarting"                      bash -c "varve run -d --name tt --restart on-failure deb false; sleep 0.4; varve stop -t 0 tt; sleep 0.5; varve inspect tt | jq -e '.[0].State.Status == \"exited\"'; rc=\$?; varve rm -f tt; exit \$rc"
+check "and so does a kill"                              bash -c "varve run -d --name tt --restart on-failure deb sleep 1000 && varve kill tt && varve wait tt | grep -qx 137 && varve inspect tt | jq -e '.[0] | .RestartCount == 0 and .State.Status == \"exited\"'; rc=\$?; varve rm -f tt; exit \$rc"
 check "--restart and --rm conflict"                     exits 125 varve run -d --rm --restart on-failure deb true
 
 # -- many, filters

@@ -229,7 +229,7 @@ TEST_F(RuntimeContainerTest, WhileItRunsItIsListedAndSignalsReachItsFirstProcess
   const std::vector<Container> containers = *sandbox().room().List();
   ASSERT_EQ(containers.size(), 1u);
   EXPECT_EQ(containers[0].state.status, ContainerStatus::kRunning);
-  EXPECT_TRUE(SignalContainer(containers[0], SIGUSR1).ok());
+  EXPECT_TRUE(SignalContainer(sandbox().room(), containers[0], SIGUSR1).ok());
   EXPECT_EQ(run.Await(), 40);
 }
 
