@@ -243,14 +243,18 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
     GiveUp(container, StartExitCode(begun.error()), begun.error()).IgnoreError("the first error says why");
     return begun.error();
   }
-  VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
   const auto start = [&]() -> Status {
+    VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
     VARVE_RETURN_IF_ERROR(before_start());
     VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", conmon.bundle + "/runc", "start", record.id}));
     return said.exit_code == 0 ? Ok() : Status(StartError(said.text));
   };
   Status started = start();
-  if (!started.ok()) ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
+  if (started.ok()) return Ok();
+  container->state.wish = Wish::kStop;  // no policy starts it again
+  container->state.error = started.error().message();
+  container.SaveState().IgnoreError("the first error says why");
+  ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
   return started;
 }
 
