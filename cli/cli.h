@@ -26,8 +26,8 @@ void SetAction(Cli& cli, CLI::App* command, const std::shared_ptr<Options>& opti
   command->callback([&cli, options, run] { cli.action = [&cli, options, run] { return run(cli.session, *options); }; });
 }
 
-// Calls `act` with each of `names`. An error is said on standard error
-// and makes the exit code 1; the others are done all the same.
+// Calls `act` with each of `names`. An error is said on standard error and makes the exit code 1; the others are done
+// all the same.
 int ForEach(const std::vector<std::string>& names, const std::function<Status(const std::string&)>& act);
 
 inline constexpr int kFailure = 1;       // of a command, but for run

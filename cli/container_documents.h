@@ -11,9 +11,8 @@ namespace varve {
 
 // As docker says it in ps: "Up 5 minutes", "Exited (0) About an hour ago", …
 std::string StatusText(const ContainerState& state);
-// The command in quotes, and the beginning of it as ps shows it.
-std::string CommandText(const ContainerRecord& record);
-std::string ShortCommandText(const ContainerRecord& record);
+// The command in quotes, at most so many characters of it.
+std::string CommandText(const ContainerRecord& record, std::size_t most);
 
 // What `--label` has given it.
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record);

@@ -13,12 +13,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kShortCommandCharacters = 20;
 constexpr const char* kNoTime = "0001-01-01T00:00:00Z";  // Go's zero, which docker prints
 
 std::string TimeOr(const std::string& time) { return time.empty() ? kNoTime : time; }
-
-std::string ShellText(const ContainerRecord& record) { return fmt::format("{}", fmt::join(record.command, " ")); }
 
 Json StateOf(const ContainerState& state, pid_t pid) {
   return {{"Status", StatusName(state.status)},
@@ -101,17 +98,8 @@ std::string StatusText(const ContainerState& state) {
   return "";
 }
 
-std::string CommandText(const ContainerRecord& record) { return fmt::format("\"{}\"", ShellText(record)); }
-
-std::string ShortCommandText(const ContainerRecord& record) {
-  std::string text = ShellText(record);
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  }
-  if (text.size() <= kShortCommandCharacters) return fmt::format("\"{}\"", text);
-  std::size_t end = kShortCommandCharacters - 1;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not in the middle of a character
-  return fmt::format("\"{}…\"", text.substr(0, end));
+std::string CommandText(const ContainerRecord& record, std::size_t most) {
+  return fmt::format("\"{}\"", CellOf(fmt::format("{}", fmt::join(record.command, " ")), most));
 }
 
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {

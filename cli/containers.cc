@@ -4,22 +4,9 @@
 
 #include <filesystem>
 
-#include "cli/cli.h"
-#include "cli/print.h"
 #include "cli/runtime/container.h"
 
 namespace varve {
-
-int ForEach(const std::vector<std::string>& names, const std::function<Status(const std::string&)>& act) {
-  int exit_code = 0;
-  for (const std::string& name : names) {
-    const Status done = act(name);
-    if (done.ok()) continue;
-    fmt::print(stderr, "Error: {}\n", Harmless(done.error().message()));
-    exit_code = kFailure;
-  }
-  return exit_code;
-}
 
 namespace {
 

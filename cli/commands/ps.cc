@@ -12,6 +12,8 @@
 namespace varve {
 namespace {
 
+constexpr std::size_t kCommandWidth = 20;
+
 struct PsOptions {
   bool all = false;
   bool quiet = false;
@@ -73,7 +75,7 @@ Result<int> RunPs(Session& session, const PsOptions& options) {
   for (const Container& container : containers) {
     const ContainerRecord& record = container.record;
     rows.push_back(ContainerRowJson(container, options.no_trunc ? record.id : ShortId(record.id),
-                                    whole_command ? CommandText(record) : ShortCommandText(record)));
+                                    CommandText(record, whole_command ? SIZE_MAX : kCommandWidth)));
   }
   VARVE_ASSIGN_OR_RETURN(
       const std::string text,

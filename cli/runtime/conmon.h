@@ -81,4 +81,11 @@ class HeldExec {
   ConmonReports reports_;
 };
 
+// How the container of a bundle has ended, as conmon has written it down, and when that was.
+struct SeenEnd {
+  int exit_code;
+  std::string time;  // RFC 3339
+};
+Result<SeenEnd> ReadExitFile(const std::string& bundle, const std::string& id);
+
 }  // namespace varve

@@ -1,10 +1,12 @@
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cached/base/fs.h"
@@ -12,6 +14,7 @@
 #include "cli/runtime/programs.h"
 #include "cli/runtime/remove_tree.h"
 #include "cli/runtime/runc.h"
+#include "cli/runtime/time_text.h"
 
 namespace varve {
 namespace {
@@ -19,7 +22,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kSyncDescriptor = 3;
-constexpr std::uint64_t kPidFileBytesMax = 32;
+constexpr std::uint64_t kNumberFileBytesMax = 32;
 
 // What conmon and runc make in a bundle, and would find of a run before.
 Status ClearBundle(const std::string& bundle) {
@@ -51,9 +54,12 @@ std::vector<std::string> Arguments(const std::string& conmon, const ConmonOption
   return arguments;
 }
 
-Result<ProcessId> ReadPid(const std::string& path) {
-  VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, kPidFileBytesMax));
-  return IdentifyProcess(std::atoi(std::string(AsText(text)).c_str()));
+Result<int> ReadNumber(const std::string& path) {
+  VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, kNumberFileBytesMax));
+  int number = 0;
+  const auto [end, error] = std::from_chars(AsText(text).data(), AsText(text).data() + text.size(), number);
+  if (error != std::errc()) return Error(Code::kDataLoss, path + ": is not a number");
+  return number;
 }
 
 }  // namespace
@@ -79,19 +85,18 @@ Result<int> ConmonReports::Next() {
 Result<Held> HoldByConmon(const ConmonOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::string conmon, FindProgram("conmon", "conmon"));
   VARVE_RETURN_IF_ERROR(ClearBundle(options.bundle));
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-  ConmonReports reports{UniqueFd(ends[0])};
-  UniqueFd writer(ends[1]);
+  VARVE_ASSIGN_OR_RETURN(Pipe pipe, Pipe::Open());
+  ConmonReports reports{std::move(pipe.reader)};
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = Arguments(conmon, options),
                                                  .environment = {fmt::format("_OCI_SYNCPIPE={}", kSyncDescriptor)},
-                                                 .descriptors = {{writer.get(), kSyncDescriptor}}}));
-  writer.Reset();
+                                                 .descriptors = {{pipe.writer.get(), kSyncDescriptor}}}));
+  pipe.writer.Reset();
   VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitExit(pid));  // it forks the one that stays
   if (exit_code != 0) return Error(Code::kInternal, fmt::format("conmon exits {}", exit_code));
   VARVE_ASSIGN_OR_RETURN(const pid_t first, reports.Next());
+  VARVE_ASSIGN_OR_RETURN(const pid_t holder, ReadNumber(options.bundle + "/conmon.pid"));
   Held held;
-  VARVE_ASSIGN_OR_RETURN(held.conmon, ReadPid(options.bundle + "/conmon.pid"));
+  VARVE_ASSIGN_OR_RETURN(held.conmon, IdentifyProcess(holder));
   VARVE_ASSIGN_OR_RETURN(held.process, IdentifyProcess(first));
   return held;
 }
@@ -151,6 +156,15 @@ Result<int> HeldExec::AwaitExitCode() {
   VARVE_ASSIGN_OR_RETURN(const int exit_code, reports_.Next());
   VARVE_RETURN_IF_ERROR(AwaitExit(conmon_.pid));
   return exit_code;
+}
+
+Result<SeenEnd> ReadExitFile(const std::string& bundle, const std::string& id) {
+  const std::string path = fmt::format("{}/exits/{}", bundle, id);
+  VARVE_ASSIGN_OR_RETURN(const int exit_code, ReadNumber(path));
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return ErrnoError(errno, path);
+  const auto time = std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec);
+  return SeenEnd{exit_code, TimeText(std::chrono::system_clock::time_point(time))};
 }
 
 }  // namespace varve

@@ -12,11 +12,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <thread>
 
-#include "cached/base/fs.h"
 #include "cli/runtime/cgroups.h"
+#include "cli/runtime/conmon.h"
 #include "cli/runtime/remove_tree.h"
 #include "cli/runtime/runc.h"
 #include "cli/runtime/signal_names.h"
@@ -43,15 +42,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kKillLimit{10};
 constexpr std::chrono::milliseconds kRestartDelay{100};
 constexpr std::chrono::milliseconds kRestartDelayMax{60000};
-constexpr std::uint64_t kExitFileBytesMax = 16;
 
 Error NotRunning(const Container& container) {
   return Error(Code::kFailedPrecondition, fmt::format("container {} is not running", container.record.name));
-}
-
-Result<int> ExitCodeOfConmon(const std::string& bundle, const std::string& id) {
-  VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), bundle + "/exits/" + id, kExitFileBytesMax));
-  return std::atoi(std::string(AsText(text)).c_str());
 }
 
 bool IsToRestart(const Container& container, int exit_code) {
@@ -280,12 +273,12 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     for (const std::string& mount : mounts) {
       if (::umount2(mount.c_str(), MNT_DETACH) != 0 && errno != EINVAL) return ErrnoError(errno, mount);
     }
-    VARVE_ASSIGN_OR_RETURN(const int exit_code, ExitCodeOfConmon(bundle, id));
+    VARVE_ASSIGN_OR_RETURN(const SeenEnd end, ReadExitFile(bundle, id));
     state.out_of_memory = ::access((bundle + "/oom").c_str(), F_OK) == 0;
     VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
     VARVE_RETURN_IF_ERROR(RemoveTree(bundle + "/runc"));
-    if (!IsToRestart(**container, exit_code)) return FinishEnd(*container, exit_code);
-    VARVE_RETURN_IF_ERROR(MarkRestarting(*container, exit_code));
+    if (!IsToRestart(**container, end.exit_code)) return FinishEnd(*container, end.exit_code);
+    VARVE_RETURN_IF_ERROR(MarkRestarting(*container, end.exit_code));
     restarts = state.restarts;
   }
   ::kill(::getppid(), SIGKILL);

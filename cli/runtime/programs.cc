@@ -14,12 +14,9 @@
 #include <string_view>
 
 #include "cached/base/check.h"
-#include "cached/base/fd.h"
 
 namespace varve {
 namespace {
-
-constexpr int kExitSignalBase = 128;
 
 std::string Variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
@@ -120,18 +117,21 @@ Result<int> AwaitExit(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kExitSignalBase + WTERMSIG(status);
 }
 
-Result<Said> RunProgram(const std::vector<std::string>& arguments) {
+Result<Pipe> Pipe::Open() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-  const UniqueFd reader(ends[0]);
-  UniqueFd writer(ends[1]);
-  VARVE_ASSIGN_OR_RETURN(
-      const pid_t pid,
-      Spawn({.arguments = arguments, .descriptors = {{writer.get(), STDOUT_FILENO}, {writer.get(), STDERR_FILENO}}}));
-  writer.Reset();
+  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<Said> RunProgram(const std::vector<std::string>& arguments) {
+  VARVE_ASSIGN_OR_RETURN(Pipe pipe, Pipe::Open());
+  const int writer = pipe.writer.get();
+  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = arguments,
+                                                 .descriptors = {{writer, STDOUT_FILENO}, {writer, STDERR_FILENO}}}));
+  pipe.writer.Reset();
   std::string text;
   std::array<char, 4096> buffer;
-  for (ssize_t n = 0; (n = ::read(reader.get(), buffer.data(), buffer.size())) != 0;) {
+  for (ssize_t n = 0; (n = ::read(pipe.reader.get(), buffer.data(), buffer.size())) != 0;) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoError(errno, arguments[0]);
     text.append(buffer.data(), std::min(static_cast<std::size_t>(n), kSaidBytesMax - text.size()));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cached/base/fd.h"
 #include "cached/base/result.h"
 
 namespace varve {
@@ -23,7 +24,15 @@ struct Program {
   std::vector<std::pair<int, int>> descriptors = {};
 };
 Result<pid_t> Spawn(const Program& program);
-Result<int> AwaitExit(pid_t pid);  // 128 + the signal that ended it
+inline constexpr int kExitSignalBase = 128;
+Result<int> AwaitExit(pid_t pid);  // kExitSignalBase + the signal that ended it
+
+struct Pipe {
+  UniqueFd reader;
+  UniqueFd writer;
+
+  static Result<Pipe> Open();  // both close on exec
+};
 
 struct Said {
   int exit_code;

@@ -17,8 +17,8 @@
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
 #include "cli/runtime/cgroups.h"
+#include "cli/runtime/conmon.h"
 #include "cli/runtime/remove_tree.h"
-#include "cli/runtime/time_text.h"
 
 namespace varve {
 namespace {
@@ -27,7 +27,6 @@ constexpr std::size_t kIdDigits = 64;
 constexpr std::size_t kShortIdDigits = 12;
 constexpr std::size_t kNameBytesMax = 255;
 constexpr int kExitUnseen = 255;
-constexpr std::uint64_t kExitFileBytesMax = 16;
 constexpr std::chrono::seconds kWatchersMax{2};
 constexpr std::chrono::milliseconds kWatchersPoll{5};
 
@@ -89,14 +88,11 @@ void TellUnseenEnd(const ContainerRoom& room, const ContainerRecord& record, Con
   state.exit_code = kExitUnseen;
   state.error = "its end was not seen: it or its keeper was killed, or the machine stopped";
   state.finished = state.started;
-  const std::string path = room.BundleOf(record.id) + "/exits/" + record.id;
-  const Result<Bytes> code = ReadWholeFile(Fs::Real(), path, kExitFileBytesMax);
-  struct stat info{};
-  if (!code.ok() || code->empty() || ::stat(path.c_str(), &info) != 0) return;
-  state.exit_code = std::atoi(std::string(AsText(*code)).c_str());
+  const Result<SeenEnd> seen = ReadExitFile(room.BundleOf(record.id), record.id);
+  if (!seen.ok()) return;
+  state.exit_code = seen->exit_code;
   state.error.clear();
-  state.finished = TimeText(std::chrono::system_clock::time_point(
-      std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::microseconds(info.st_mtim.tv_nsec / 1000)));
+  state.finished = seen->time;
 }
 
 // A keeper that lives on has yet to record the end, and until then the container is what it was.

@@ -42,17 +42,6 @@ struct Command {
   int go;      // read from before anything is done
 };
 
-struct Pipe {
-  UniqueFd reader;
-  UniqueFd writer;
-
-  static Result<Pipe> Open() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-  }
-};
-
 [[noreturn]] void Report(int fd, const char* step) {
   ChildFailure failure{.error_number = errno, .step = {}};
   for (std::size_t i = 0; step[i] != 0 && i + 1 < sizeof(failure.step); ++i) failure.step[i] = step[i];

@@ -16,7 +16,6 @@ namespace varve {
 inline constexpr int kExitVarveFailed = 125;
 inline constexpr int kExitCannotExecute = 126;
 inline constexpr int kExitCommandNotFound = 127;
-inline constexpr int kExitSignalBase = 128;
 
 // The path of runc, from PATH. kFailedPrecondition says how to get it.
 Result<std::string> FindRunc();
