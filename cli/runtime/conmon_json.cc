@@ -85,6 +85,8 @@ Result<int> ConmonReports::Next() {
 Result<Held> HoldByConmon(const ConmonOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::string conmon, FindProgram("conmon", "conmon"));
   VARVE_RETURN_IF_ERROR(ClearBundle(options.bundle));
+  // It says that the kernel killed something for want of memory by a file in its working directory.
+  if (::chdir(options.bundle.c_str()) != 0) return ErrnoError(errno, options.bundle);
   VARVE_ASSIGN_OR_RETURN(Pipe pipe, Pipe::Open());
   ConmonReports reports{std::move(pipe.reader)};
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = Arguments(conmon, options),
