@@ -7,6 +7,7 @@
 #include "cli/container_documents.h"
 #include "cli/print.h"
 #include "cli/runtime/key_value.h"
+#include "cli/runtime/limits.h"
 
 namespace varve {
 namespace {
@@ -31,8 +32,10 @@ Json StateOf(const ContainerState& state, pid_t pid) {
           {"FinishedAt", TimeOr(state.finished)}};
 }
 
-Json HostConfigOf(const RunOptions& options) {
+Json HostConfigOf(const RunOptions& options, const Json& bundle) {
   const RestartPolicy& restart = options.restart;
+  const auto limit = [&](const char* path) { return bundle.value(Json::json_pointer(path), std::int64_t{0}); };
+  const std::int64_t processes = limit("/linux/resources/pids/limit");
   return {{"Binds", options.storage.volumes},
           {"NetworkMode", options.network == Network::kHost ? "host" : "none"},
           {"RestartPolicy",
@@ -40,6 +43,11 @@ Json HostConfigOf(const RunOptions& options) {
           {"AutoRemove", options.at_end == AtEnd::kRemoved},
           {"CapAdd", options.cap_add},
           {"CapDrop", options.cap_drop},
+          {"Memory", limit("/linux/resources/memory/limit")},
+          {"MemorySwap", limit("/linux/resources/memory/swap")},
+          {"NanoCpus", limit("/linux/resources/cpu/quota") * (1'000'000'000 / std::int64_t{kCpuPeriodUs})},
+          {"CpusetCpus", options.limits.cpuset_cpus},
+          {"PidsLimit", processes > 0 ? Json(processes) : Json()},
           {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
 }
 
@@ -151,7 +159,7 @@ Result<std::string> InspectContainerJson(const ContainerRoom& room, const Contai
         {"RestartCount", container.state.restarts},
         {"Driver", "varve"},
         {"Platform", "linux"},
-        {"HostConfig", HostConfigOf(record.options)},
+        {"HostConfig", HostConfigOf(record.options, bundle)},
         {"GraphDriver",
          {{"Name", "varve"},
           {"Data", {{"ChainID", "sha256:" + record.chain_id}, {"UpperDir", room.DirectoryOf(record.id) + "/upper"}}}}},

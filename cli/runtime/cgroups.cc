@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "cached/base/fs.h"
@@ -19,6 +21,17 @@ Status RemoveCgroup(const std::string& hierarchy, const std::string& id) {
 }
 
 }  // namespace
+
+// In cgroups v2 the file is in every cgroup but the root's: ours says whether it is there.
+bool SwapIsAccounted() {
+  const std::string root = kCgroupRoot;
+  if (::access((root + "/memory/memory.memsw.limit_in_bytes").c_str(), F_OK) == 0) return true;
+  std::ifstream cgroups("/proc/self/cgroup");
+  for (std::string line; std::getline(cgroups, line);) {
+    if (line.starts_with("0::")) return ::access((root + line.substr(3) + "/memory.swap.max").c_str(), F_OK) == 0;
+  }
+  return false;
+}
 
 std::string CgroupPathOf(const std::string& id) { return "/varve/" + id; }
 

@@ -79,6 +79,8 @@ Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& i
                          ResolveUserInside(image.root.get(), options.user.empty() ? config.user : options.user));
   VARVE_ASSIGN_OR_RETURN(spec.capabilities, ContainerCapabilities(options.cap_add, options.cap_drop));
   VARVE_ASSIGN_OR_RETURN(spec.labels, LabelsOf(options.labels));
+  VARVE_ASSIGN_OR_RETURN(spec.limits, ParseLimits(options.limits));
+  spec.privileges = options.privileges;
   return spec;
 }
 
@@ -174,7 +176,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   }
   std::vector<Mount> runtime_mounts;
   std::ranges::transform(mounts, std::back_inserter(runtime_mounts), ToRuntimeMount);
-  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(), runtime_mounts));
+  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(spec.limits.shm_bytes), runtime_mounts));
   const ContainerRecord record{.id = id,
                                .name = options.name,
                                .image = image.name,

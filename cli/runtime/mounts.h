@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@ struct Mount {
   std::vector<std::string> options;
 };
 
-// /proc, /dev and what else docker mounts in every container, in order.
-std::vector<Mount> DefaultMounts();
+// /proc, /dev and what else docker mounts in every container, in order; /dev/shm of that size.
+std::vector<Mount> DefaultMounts(std::uint64_t shm_bytes);
 
 // The mounts of one container: a parent before what lies below it, and `asked` instead of the `own` with the same
 // destination. kInvalidArgument if two of `asked` have one destination.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/runtime/limits.h"
 #include "cli/runtime/storage.h"
 
 namespace varve {
@@ -20,6 +21,10 @@ enum class Stdin {
   kOpen,    // whoever attaches may write to it; it does not end
 };
 enum class Terminal { kNone, kAllocated };
+enum class Privileges {
+  kGainable,     // by setuid programs and file capabilities
+  kNotGainable,  // no_new_privs
+};
 enum class AtEnd { kKept, kRemoved };  // what becomes of a container that has ended
 
 // Whether a container that has ended by itself is started again: after a failure only, `most_times` or without end.
@@ -48,6 +53,8 @@ struct RunOptions {
   Terminal terminal = Terminal::kNone;
   AtEnd at_end = AtEnd::kKept;
   RestartPolicy restart;
+  LimitOptions limits;
+  Privileges privileges = Privileges::kGainable;
   std::string stop_signal;                            // signals.h
   std::optional<std::uint32_t> stop_timeout_seconds;  // without: kStopTimeout
 };

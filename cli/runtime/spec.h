@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cached/base/result.h"
+#include "cli/runtime/limits.h"
 #include "cli/runtime/mounts.h"
 #include "cli/runtime/options.h"
 #include "cli/runtime/user.h"
@@ -24,6 +25,8 @@ struct ContainerSpec {
   RootAccess root_access = RootAccess::kReadWrite;
   Network network = Network::kHost;
   Terminal terminal = Terminal::kNone;
+  Privileges privileges = Privileges::kGainable;
+  Limits limits;
 };
 
 // config.json (OCI runtime-spec 1.0.2), with docker's defaults (moby daemon/pkg/oci/defaults.go) but for: no time

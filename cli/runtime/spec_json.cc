@@ -25,7 +25,7 @@ Json ProcessOf(const ContainerSpec& spec) {
           {"cwd", spec.cwd},
           {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
           {"capabilities", capabilities},
-          {"noNewPrivileges", false}};
+          {"noNewPrivileges", spec.privileges == Privileges::kNotGainable}};
 }
 
 Json MountsOf(const std::vector<Mount>& mounts) {
@@ -62,6 +62,16 @@ Json Devices() {
   return list;
 }
 
+Json ResourcesOf(const Limits& limits) {
+  Json resources = {{"devices", Devices()}};
+  if (limits.memory_bytes) resources["memory"]["limit"] = *limits.memory_bytes;
+  if (limits.memory_and_swap_bytes) resources["memory"]["swap"] = *limits.memory_and_swap_bytes;
+  if (limits.cpu_quota_us) resources["cpu"] = {{"quota", *limits.cpu_quota_us}, {"period", kCpuPeriodUs}};
+  if (!limits.cpuset.empty()) resources["cpu"]["cpus"] = limits.cpuset;
+  if (limits.processes) resources["pids"] = {{"limit", *limits.processes}};
+  return resources;
+}
+
 Json MaskedPaths() {
   Json list = {"/proc/acpi",
                "/proc/asound",
@@ -94,7 +104,7 @@ Json ConfigOf(const ContainerSpec& spec, const std::string& id) {
           {"linux",
            {{"cgroupsPath", CgroupPathOf(id)},
             {"namespaces", Namespaces(spec.network)},
-            {"resources", {{"devices", Devices()}}},
+            {"resources", ResourcesOf(spec.limits)},
             {"maskedPaths", MaskedPaths()},
             {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
 }

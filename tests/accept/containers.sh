@@ -98,6 +98,18 @@ check "kill -9 of the client leaves it running, truthfully told" tt bash -c "var
 check "what cannot be attached to says why"             bash -c "$(declare -f refuses tt); varve create --name tt deb true; tt refuses 'not running' varve attach tt && { varve run --rm --name tt deb sleep 1000 & await pid_of tt; tt refuses 'child of the varve run' varve attach tt; }"
 check "run --restart shows the first run, and is started again" tt bash -c "varve run --name tt --restart on-failure:1 deb sh -c 'echo run; exit 7' >$scratch/o; [ \$? = 7 ] && grep -qx run $scratch/o && await bash -c '[ \$(varve logs tt | wc -l) = 2 ] && [ \$(state tt Status) = exited ]'"
 
+# -- limits
+cgroup() { varve run --rm "${@:3}" deb sh -c "cat /sys/fs/cgroup/$1 2>/dev/null || cat /sys/fs/cgroup/$2"; }
+check "--memory is in its cgroup"                       prints 67108864 cgroup memory/memory.limit_in_bytes memory.max --memory 64m
+check "and twice that with swap; --memory-swap says otherwise" bash -c "$(declare -f cgroup prints); [ ! -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || { prints 134217728 cgroup memory/memory.memsw.limit_in_bytes - --memory 64m && prints 67108864 cgroup memory/memory.memsw.limit_in_bytes - --memory 64m --memory-swap 64m; }"
+check "--cpus"                                          bash -c "$(declare -f cgroup); cgroup cpu/cpu.cfs_quota_us cpu.max --cpus 0.5 | grep -E '^50000( 100000)?$'"
+check "--cpuset-cpus"                                   prints 0 varve run --rm --cpuset-cpus 0 deb sh -c "awk '/Cpus_allowed_list/ {print \$2}' /proc/self/status"
+check "--pids-limit stops one that forks without end"   bash -c "varve run --rm --pids-limit 12 deb sh -c 'for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 1000 & done' 2>&1 | grep -qi 'cannot fork'"
+check "more memory than allowed is 137, and told as OOM" bash -c "varve run -d --name tt --memory 32m deb tail /dev/zero; varve wait tt | grep -qx 137 && varve inspect tt | jq -e '.[0].State.OOMKilled'; rc=\$?; varve rm tt; exit \$rc"
+check "limits that cannot be are refused"               bash -c "$(declare -f refuses); refuses 'Minimum memory' varve run --rm --memory 1m deb true && refuses 'Range of CPUs' varve run --rm --cpus 1000 deb true && refuses 'invalid size' varve run --rm --shm-size lots deb true"
+check "--shm-size"                                      prints 16384 varve run --rm --shm-size 16m deb sh -c "df -k /dev/shm | awk 'NR == 2 {print \$2}'"
+check "--security-opt no-new-privileges"                prints 1 varve run --rm --security-opt no-new-privileges deb sh -c "awk '/NoNewPrivs/ {print \$2}' /proc/self/status"
+
 # -- exec
 up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up
 check "exec runs beside it, with its environment and directory" prints 'b /usr 0' varve exec web sh -c 'echo $A $(pwd) $(id -u)'

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cli/runtime/limits.h"
 #include "cli/runtime/mounts.h"
 
 namespace varve {
@@ -25,8 +26,8 @@ TEST(RuntimeMountsTest, AParentIsMountedBeforeWhatIsBelowIt) {
 }
 
 TEST(RuntimeMountsTest, WhatIsAskedForReplacesWhatWeMount) {
-  const auto mounts = *ArrangeMounts(DefaultMounts(), {{"/dev/shm", "bind", "/big", {}}});
-  EXPECT_EQ(mounts.size(), DefaultMounts().size());
+  const auto mounts = *ArrangeMounts(DefaultMounts(kShmBytes), {{"/dev/shm", "bind", "/big", {}}});
+  EXPECT_EQ(mounts.size(), DefaultMounts(kShmBytes).size());
   EXPECT_EQ(std::ranges::count(mounts, std::string("/big"), &Mount::source), 1);
 }
 

@@ -63,6 +63,22 @@ TEST(RuntimeSpecTest, DevicesAreDeniedButForTheHarmlessOnes) {
     {"allow": false, "type": "c", "major": 10, "minor": 229, "access": "rwm"}])"));
 }
 
+// In the runtime-spec's terms, which runc turns into those of cgroups v1 or v2.
+TEST(RuntimeSpecTest, OnlyLimitsThatWereAskedForAreThere) {
+  Json resources = ConfigOf(Spec())["linux"]["resources"];
+  resources.erase("devices");
+  EXPECT_EQ(resources, Json::object());
+  ContainerSpec spec = Spec();
+  spec.limits = {
+      .memory_bytes = 64 << 20, .memory_and_swap_bytes = -1, .cpu_quota_us = 50'000, .cpuset = "0-1", .processes = 12};
+  resources = ConfigOf(spec)["linux"]["resources"];
+  resources.erase("devices");
+  EXPECT_EQ(resources, Json::parse(R"({
+    "memory": {"limit": 67108864, "swap": -1},
+    "cpu": {"quota": 50000, "period": 100000, "cpus": "0-1"},
+    "pids": {"limit": 12}})"));
+}
+
 TEST(RuntimeSpecTest, KernelInterfacesAreMaskedOrReadOnly) {
   const Json linux_part = ConfigOf(Spec())["linux"];
   for (const char* path : {"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
