@@ -48,6 +48,9 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
           {"NanoCpus", limit("/linux/resources/cpu/quota") * (1'000'000'000 / std::int64_t{kCpuPeriodUs})},
           {"CpusetCpus", options.limits.cpuset_cpus},
           {"PidsLimit", processes > 0 ? Json(processes) : Json()},
+          {"Privileged", options.security.privileged == Privileged::kYes},
+          {"SecurityOpt", options.security.options},
+          {"GroupAdd", options.security.groups},
           {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
 }
 

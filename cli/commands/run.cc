@@ -6,6 +6,7 @@
 #include "cached/base/fs.h"
 #include "cli/cli.h"
 #include "cli/commands/run_limits.h"
+#include "cli/commands/run_security.h"
 #include "cli/commands/run_storage.h"
 #include "cli/containers.h"
 #include "cli/foreground.h"
@@ -26,7 +27,6 @@ struct RunCommandOptions {
   std::vector<std::string> attach;
   std::string restart = "no";
   std::string id_file;
-  std::vector<std::string> security;
   bool read_only = false;
   std::string network = "host";
   std::string entrypoint;
@@ -72,7 +72,6 @@ Result<RunOptions> OptionsOf(const RunCommandOptions& options) {
   run.standard_input = !options.interactive ? Stdin::kEmpty : options.detach ? Stdin::kOpen : Stdin::kPassed;
   run.terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
   run.at_end = options.remove ? AtEnd::kRemoved : AtEnd::kKept;
-  run.privileges = options.security.empty() ? Privileges::kGainable : Privileges::kNotGainable;
   VARVE_ASSIGN_OR_RETURN(run.restart, RestartPolicyOf(options.restart));
   if (run.restart.on_failure && options.remove)
     return Error(Code::kInvalidArgument, "Conflicting options: --restart and --rm");
@@ -156,9 +155,7 @@ void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& opt
   command->add_flag("-i,--interactive", options->interactive, "pass standard input on");
   command->add_flag("-t,--tty", options->terminal, "give it a terminal");
   AddLimitOptions(command, run.limits);
-  command->add_option("--security-opt", options->security, "no-new-privileges")
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}));
+  AddSecurityOptions(command, run.security);
   command->add_option("--restart", options->restart,
                       "no (the default) or on-failure[:N]: start it again, at most N times");
   command->add_option("--stop-signal", run.stop_signal, "what asks it to end (the image's, or SIGTERM)");

@@ -1,5 +1,6 @@
 #include "cli/runtime/cgroups.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,8 +15,12 @@ namespace {
 
 constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 
-Status RemoveCgroup(const std::string& hierarchy, const std::string& id) {
-  const std::string path = hierarchy + CgroupPathOf(id);
+// With the cgroups that a privileged container has made below its own.
+Status RemoveCgroup(const std::string& path) {
+  if (::rmdir(path.c_str()) != 0 && errno == EBUSY) {
+    VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(path));
+    for (const std::string& name : names) VARVE_RETURN_IF_ERROR(RemoveCgroup(fmt::format("{}/{}", path, name)));
+  }
   if (::rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Ok();
   return ErrnoError(errno, path);
 }
@@ -36,9 +41,10 @@ bool SwapIsAccounted() {
 std::string CgroupPathOf(const std::string& id) { return "/varve/" + id; }
 
 Status RemoveCgroups(const std::string& id) {
-  VARVE_RETURN_IF_ERROR(RemoveCgroup(kCgroupRoot, id));
+  VARVE_RETURN_IF_ERROR(RemoveCgroup(kCgroupRoot + CgroupPathOf(id)));
   VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(kCgroupRoot));
-  for (const std::string& name : names) VARVE_RETURN_IF_ERROR(RemoveCgroup(std::string(kCgroupRoot) + "/" + name, id));
+  for (const std::string& name : names)
+    VARVE_RETURN_IF_ERROR(RemoveCgroup(fmt::format("{}/{}{}", kCgroupRoot, name, CgroupPathOf(id))));
   return Ok();
 }
 

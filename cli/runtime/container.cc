@@ -63,6 +63,26 @@ void AddTerm(std::vector<std::string>& env) {
     env.emplace_back("TERM=xterm");
 }
 
+Status PlanSecurity(const RunOptions& options, ContainerSpec& spec) {
+  spec.privileged = options.security.privileged;
+  const bool privileged = spec.privileged == Privileged::kYes;
+  VARVE_ASSIGN_OR_RETURN(
+      spec.capabilities,
+      ContainerCapabilities(privileged ? std::vector<std::string>{"ALL"} : options.cap_add, options.cap_drop));
+  VARVE_ASSIGN_OR_RETURN(spec.security, ResolveSecurity(options.security, spec.capabilities));
+  if (privileged) {
+    VARVE_ASSIGN_OR_RETURN(spec.devices, HostDevices());
+  }
+  for (const std::string& device : options.security.devices) {
+    VARVE_ASSIGN_OR_RETURN(const std::vector<Device> given, ParseDevice(device));
+    for (const Device& one : given) {
+      std::erase_if(spec.devices, [&](const Device& other) { return other.path == one.path; });
+      spec.devices.push_back(one);
+    }
+  }
+  return Ok();
+}
+
 // All that can be refused before anything is made on disk.
 Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& image, const std::string& id) {
   const ContainerConfig& config = image.config.config;
@@ -75,12 +95,11 @@ Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& i
   VARVE_ASSIGN_OR_RETURN(spec.hostname, HostnameOf(options, id));
   VARVE_ASSIGN_OR_RETURN(spec.env, ContainerEnvironment(spec.hostname, config.env, options.env_files, options.env));
   if (options.terminal == Terminal::kAllocated) AddTerm(spec.env);
-  VARVE_ASSIGN_OR_RETURN(spec.user,
-                         ResolveUserInside(image.root.get(), options.user.empty() ? config.user : options.user));
-  VARVE_ASSIGN_OR_RETURN(spec.capabilities, ContainerCapabilities(options.cap_add, options.cap_drop));
+  const std::string& user = options.user.empty() ? config.user : options.user;
+  VARVE_ASSIGN_OR_RETURN(spec.user, ResolveUserInside(image.root.get(), user, options.security.groups));
+  VARVE_RETURN_IF_ERROR(PlanSecurity(options, spec));
   VARVE_ASSIGN_OR_RETURN(spec.labels, LabelsOf(options.labels));
   VARVE_ASSIGN_OR_RETURN(spec.limits, ParseLimits(options.limits));
-  spec.privileges = options.privileges;
   return spec;
 }
 
@@ -176,7 +195,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   }
   std::vector<Mount> runtime_mounts;
   std::ranges::transform(mounts, std::back_inserter(runtime_mounts), ToRuntimeMount);
-  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(spec.limits.shm_bytes), runtime_mounts));
+  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(spec.limits.shm_bytes, spec.privileged), runtime_mounts));
   const ContainerRecord record{.id = id,
                                .name = options.name,
                                .image = image.name,

@@ -49,7 +49,8 @@ class ScratchDirectory {
 };
 
 // The container's own process, as far as `options` do not say otherwise.
-Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const ExecOptions& options) {
+Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const ExecOptions& options,
+                       const std::vector<std::string>& groups) {
   VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), bundle + "/config.json", kRecordBytesMax));
   Json process = Json::parse(AsText(text)).at("process");
   process["args"] = options.args;
@@ -65,7 +66,7 @@ Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const 
     const std::string path = fmt::format("/proc/{}/root", first.pid);
     const UniqueFd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root.valid()) return ErrnoError(errno, path);
-    VARVE_ASSIGN_OR_RETURN(const ContainerUser user, ResolveUserInside(root.get(), *options.user));
+    VARVE_ASSIGN_OR_RETURN(const ContainerUser user, ResolveUserInside(root.get(), *options.user, groups));
     process["user"] = {{"uid", user.uid}, {"gid", user.gid}, {"additionalGids", user.groups}};
     Json& capabilities = process["capabilities"];
     for (const char* set : {"permitted", "effective"}) {
@@ -153,7 +154,8 @@ Result<int> ExecInContainer(const ContainerRoom& room, const Container& containe
   VARVE_ASSIGN_OR_RETURN(const UniqueFd running, OpenFirstProcess(container));
   VARVE_ASSIGN_OR_RETURN(const ProcessId first, FirstProcessOf(container));
   const std::string bundle = room.BundleOf(container.record.id);
-  VARVE_ASSIGN_OR_RETURN(const Json process, ProcessOf(bundle, first, options));
+  VARVE_ASSIGN_OR_RETURN(const Json process,
+                         ProcessOf(bundle, first, options, container.record.options.security.groups));
   VARVE_ASSIGN_OR_RETURN(const ScratchDirectory scratch, ScratchDirectory::Create(bundle));
   const ConmonExecOptions exec{.runc = runc,
                                .runc_root = bundle + "/runc",

@@ -46,8 +46,8 @@ class EndWatch {
   UniqueFd events_;
 };
 
-// To its first process. kFailedPrecondition, in docker's words, if it does not run. SIGKILL and its stop signal are meant
-// to end it: its restart policy does not start it again.
+// To its first process. kFailedPrecondition, in docker's words, if it does not run. SIGKILL and its stop signal are
+// meant to end it: its restart policy does not start it again.
 Status SignalContainer(const ContainerRoom& room, const Container& container, int signal);
 
 // A pidfd of its first process. kFailedPrecondition if it does not run.

@@ -14,12 +14,13 @@ std::ptrdiff_t DepthOf(const Mount& mount) { return std::ranges::count(mount.des
 
 }  // namespace
 
-std::vector<Mount> DefaultMounts(std::uint64_t shm_bytes) {
+std::vector<Mount> DefaultMounts(std::uint64_t shm_bytes, Privileged privileged) {
+  const std::string access = privileged == Privileged::kYes ? "rw" : "ro";
   return {{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
           {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
           {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
-          {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
-          {"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}},
+          {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}},
+          {"/sys/fs/cgroup", "cgroup", "cgroup", {access, "nosuid", "noexec", "nodev"}},
           {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
           {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}", shm_bytes)}}};
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cached/base/result.h"
+#include "cli/runtime/security.h"
 
 namespace varve {
 
@@ -16,8 +17,9 @@ struct Mount {
   std::vector<std::string> options;
 };
 
-// /proc, /dev and what else docker mounts in every container, in order; /dev/shm of that size.
-std::vector<Mount> DefaultMounts(std::uint64_t shm_bytes);
+// /proc, /dev and what else docker mounts in every container, in order; /dev/shm of that size. A privileged one may
+// write to /sys and its cgroups.
+std::vector<Mount> DefaultMounts(std::uint64_t shm_bytes, Privileged privileged);
 
 // The mounts of one container: a parent before what lies below it, and `asked` instead of the `own` with the same
 // destination. kInvalidArgument if two of `asked` have one destination.

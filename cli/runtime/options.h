@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/runtime/limits.h"
+#include "cli/runtime/security.h"
 #include "cli/runtime/storage.h"
 
 namespace varve {
@@ -21,10 +22,6 @@ enum class Stdin {
   kOpen,    // whoever attaches may write to it; it does not end
 };
 enum class Terminal { kNone, kAllocated };
-enum class Privileges {
-  kGainable,     // by setuid programs and file capabilities
-  kNotGainable,  // no_new_privs
-};
 enum class AtEnd { kKept, kRemoved };  // what becomes of a container that has ended
 
 // Whether a container that has ended by itself is started again: after a failure only, `most_times` or without end.
@@ -54,7 +51,7 @@ struct RunOptions {
   AtEnd at_end = AtEnd::kKept;
   RestartPolicy restart;
   LimitOptions limits;
-  Privileges privileges = Privileges::kGainable;
+  SecurityOptions security;
   std::string stop_signal;                            // signals.h
   std::optional<std::uint32_t> stop_timeout_seconds;  // without: kStopTimeout
 };

@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "cached/base/result.h"
+#include "cli/runtime/devices.h"
 #include "cli/runtime/limits.h"
 #include "cli/runtime/mounts.h"
 #include "cli/runtime/options.h"
+#include "cli/runtime/security.h"
 #include "cli/runtime/user.h"
 
 namespace varve {
@@ -25,13 +27,15 @@ struct ContainerSpec {
   RootAccess root_access = RootAccess::kReadWrite;
   Network network = Network::kHost;
   Terminal terminal = Terminal::kNone;
-  Privileges privileges = Privileges::kGainable;
+  Security security;
+  Privileged privileged = Privileged::kNo;  // every device may be used
+  std::vector<Device> devices;
   Limits limits;
 };
 
 // config.json (OCI runtime-spec 1.0.2), with docker's defaults (moby daemon/pkg/oci/defaults.go) but for: no time
-// namespace (runc 1.1 does not know it), no rlimits (raising one needs CAP_SYS_RESOURCE), no seccomp profile. The root
-// is rootfs/ in the bundle. kInvalidArgument if a text is not UTF-8, which JSON cannot carry.
+// namespace (runc 1.1 does not know it), no rlimits unless asked for (raising one needs CAP_SYS_RESOURCE). The root is
+// rootfs/ in the bundle. kInvalidArgument if a text is not UTF-8, which JSON cannot carry.
 Result<std::string> OciRuntimeConfig(const ContainerSpec& spec, const std::string& id);
 
 }  // namespace varve

@@ -19,13 +19,14 @@ Json ProcessOf(const ContainerSpec& spec) {
     capabilities["permitted"] = spec.capabilities;
     capabilities["effective"] = spec.capabilities;
   }
-  return {{"terminal", spec.terminal == Terminal::kAllocated},
-          {"args", spec.args},
-          {"env", spec.env},
-          {"cwd", spec.cwd},
-          {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
-          {"capabilities", capabilities},
-          {"noNewPrivileges", spec.privileges == Privileges::kNotGainable}};
+  Json process = {{"terminal", spec.terminal == Terminal::kAllocated},
+                  {"args", spec.args},
+                  {"env", spec.env},
+                  {"cwd", spec.cwd},
+                  {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
+                  {"capabilities", capabilities},
+                  {"noNewPrivileges", spec.security.privileges == Privileges::kNotGainable}};
+  return process;
 }
 
 Json MountsOf(const std::vector<Mount>& mounts) {
@@ -49,8 +50,10 @@ Json Namespaces(Network network) {
   return list;
 }
 
-// Everything is denied but null, full, zero, random, urandom, tty and console; runc adds /dev/pts and mknod.
-Json Devices() {
+// Everything is denied but null, full, zero, random, urandom, tty and console, and what was asked for; runc adds
+// /dev/pts and mknod.
+Json DeviceRules(const ContainerSpec& spec) {
+  if (spec.privileged == Privileged::kYes) return Json::array({Json{{"allow", true}, {"access", "rwm"}}});
   const auto device = [](bool allow, int major, int minor) {
     return Json{{"allow", allow}, {"type", "c"}, {"major", major}, {"minor", minor}, {"access", "rwm"}};
   };
@@ -59,11 +62,33 @@ Json Devices() {
   for (const int minor : {3, 5, 7, 8, 9}) list.push_back(device(true, kMemory, minor));
   for (const int minor : {0, 1}) list.push_back(device(true, kTerminal, minor));
   list.push_back(device(false, kMisc, kFuse));
+  for (const Device& given : spec.devices) {
+    list.push_back({{"allow", true},
+                    {"type", std::string(1, given.type)},
+                    {"major", given.major},
+                    {"minor", given.minor},
+                    {"access", given.access}});
+  }
   return list;
 }
 
-Json ResourcesOf(const Limits& limits) {
-  Json resources = {{"devices", Devices()}};
+Json DeviceNodes(const std::vector<Device>& devices) {
+  Json list = Json::array();
+  for (const Device& device : devices) {
+    list.push_back({{"path", device.path},
+                    {"type", std::string(1, device.type)},
+                    {"major", device.major},
+                    {"minor", device.minor},
+                    {"fileMode", device.mode},
+                    {"uid", device.uid},
+                    {"gid", device.gid}});
+  }
+  return list;
+}
+
+Json ResourcesOf(const ContainerSpec& spec) {
+  const Limits& limits = spec.limits;
+  Json resources = {{"devices", DeviceRules(spec)}};
   if (limits.memory_bytes) resources["memory"]["limit"] = *limits.memory_bytes;
   if (limits.memory_and_swap_bytes) resources["memory"]["swap"] = *limits.memory_and_swap_bytes;
   if (limits.cpu_quota_us) resources["cpu"] = {{"quota", *limits.cpu_quota_us}, {"period", kCpuPeriodUs}};
@@ -92,6 +117,19 @@ Json MaskedPaths() {
   return list;
 }
 
+Json LinuxOf(const ContainerSpec& spec, const std::string& id) {
+  Json part = {{"cgroupsPath", CgroupPathOf(id)},
+               {"namespaces", Namespaces(spec.network)},
+               {"devices", DeviceNodes(spec.devices)},
+               {"resources", ResourcesOf(spec)}};
+  if (spec.security.system_paths == SystemPaths::kProtected) {
+    part["maskedPaths"] = MaskedPaths();
+    part["readonlyPaths"] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+  }
+  if (!spec.security.seccomp.empty()) part["seccomp"] = Json::parse(spec.security.seccomp);
+  return part;
+}
+
 Json ConfigOf(const ContainerSpec& spec, const std::string& id) {
   Json annotations = Json::object();
   for (const auto& [key, value] : spec.labels) annotations[key] = value;
@@ -101,12 +139,7 @@ Json ConfigOf(const ContainerSpec& spec, const std::string& id) {
           {"hostname", spec.hostname},
           {"mounts", MountsOf(spec.mounts)},
           {"annotations", annotations},
-          {"linux",
-           {{"cgroupsPath", CgroupPathOf(id)},
-            {"namespaces", Namespaces(spec.network)},
-            {"resources", ResourcesOf(spec.limits)},
-            {"maskedPaths", MaskedPaths()},
-            {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
+          {"linux", LinuxOf(spec, id)}};
 }
 
 }  // namespace

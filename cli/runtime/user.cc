@@ -150,10 +150,15 @@ Result<ContainerUser> ResolveUser(std::string_view spec, std::string_view passwd
   return user;
 }
 
-Result<ContainerUser> ResolveUserInside(int root, std::string_view spec) {
+Result<ContainerUser> ResolveUserInside(int root, std::string_view spec, const std::vector<std::string>& more_groups) {
   VARVE_ASSIGN_OR_RETURN(const std::string passwd, ReadAccountFile(root, "/etc/passwd"));
   VARVE_ASSIGN_OR_RETURN(const std::string group, ReadAccountFile(root, "/etc/group"));
-  return ResolveUser(spec, passwd, group);
+  VARVE_ASSIGN_OR_RETURN(ContainerUser user, ResolveUser(spec, passwd, group));
+  for (const std::string& more : more_groups) {
+    VARVE_ASSIGN_OR_RETURN(const std::uint32_t gid, FindGroup(group, more));
+    if (std::ranges::find(user.groups, gid) == user.groups.end()) user.groups.push_back(gid);
+  }
+  return user;
 }
 
 }  // namespace varve

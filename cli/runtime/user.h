@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,8 +29,10 @@ struct ContainerUser {
 // kNotFound for a name that is not there, kInvalidArgument for a number above 2^31 - 1.
 Result<ContainerUser> ResolveUser(std::string_view spec, std::string_view passwd, std::string_view group);
 
-// The same against /etc/passwd and /etc/group below `root`, never outside it. kResourceExhausted if one is above
+// The same against /etc/passwd and /etc/group below `root`, never outside it, with `more_groups` (names or numbers)
+// beside the groups that the user has. kResourceExhausted if one is above
 // kAccountFileBytesMax.
-Result<ContainerUser> ResolveUserInside(int root, std::string_view spec);
+Result<ContainerUser> ResolveUserInside(int root, std::string_view spec,
+                                        const std::vector<std::string>& more_groups = {});
 
 }  // namespace varve

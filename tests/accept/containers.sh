@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acceptance of containers: what a docker user would check of their life cycle, from outside, against real images.
-# Debian packages: conmon runc debootstrap attr libcap2-bin jq procps util-linux python3
+# Debian packages: conmon runc golang-github-containers-common debootstrap attr libcap2-bin jq procps util-linux python3
 . "$(dirname "$0")/../../../shared/accept/lib.sh"
 varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb
 state() { varve inspect --type container "$1" | jq -er ".[0].State.$2"; }
@@ -109,6 +109,24 @@ check "more memory than allowed is 137, and told as OOM" bash -c "varve run -d -
 check "limits that cannot be are refused"               bash -c "$(declare -f refuses); refuses 'Minimum memory' varve run --rm --memory 1m deb true && refuses 'Range of CPUs' varve run --rm --cpus 1000 deb true && refuses 'invalid size' varve run --rm --shm-size lots deb true"
 check "--shm-size"                                      prints 16384 varve run --rm --shm-size 16m deb sh -c "df -k /dev/shm | awk 'NR == 2 {print \$2}'"
 check "--security-opt no-new-privileges"                prints 1 varve run --rm --security-opt no-new-privileges deb sh -c "awk '/NoNewPrivs/ {print \$2}' /proc/self/status"
+
+check "a fork bomb stays in its --pids-limit"            bash -c "varve run -d --name tt --pids-limit 24 deb bash -c 'b() { b | b & }; b; sleep 1000'; await bash -c 'varve exec tt true || true; varve logs tt 2>&1 | grep -qi resource'; varve rm -f tt && varve run --rm deb true"
+
+# -- what it may do to the machine
+mounts() { varve run --rm "$@" deb sh -c 'mount -t tmpfs none /mnt && echo mounted'; }
+check "system calls are filtered"                       prints '2' varve run --rm deb sh -c "awk '/^Seccomp:/ {print \$2}' /proc/self/status"
+check "one that docker's profile forbids is refused"    refuses 'Operation not permitted' varve run --rm deb unshare -U true
+check "an exec is filtered as well"                     bash -c "$(declare -f refuses); varve run -d --name tt deb sleep 1000; refuses 'Operation not permitted' varve exec tt unshare -U true; rc=\$?; varve rm -f tt; exit \$rc"
+check "--security-opt seccomp=unconfined lets it pass"  varve run --rm --security-opt seccomp=unconfined deb unshare -U true
+check "a capability lets pass what belongs to it"       bash -c "$(declare -f refuses mounts); refuses 'denied\|not permitted' mounts && mounts --cap-add SYS_ADMIN"
+echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}' >"$scratch/profile.json"
+check "a profile of one's own"                          refuses 'No space left' varve run --rm --security-opt "seccomp=$scratch/profile.json" deb mkdir /x
+check "a file that is none is refused and named"        refuses '/etc/passwd: is not a seccomp profile' varve run --rm --security-opt seccomp=/etc/passwd deb true
+check "--privileged may do all of it"                   bash -c "$(declare -f mounts); mounts --privileged && varve run --rm --privileged deb sh -c 'test -c /dev/kmsg && unshare -U true && ! grep -q \" /proc/sys \" /proc/mounts'"
+check "cgroups that a privileged one makes go with it"  bash -c "varve run -d --name tt --privileged deb sh -c 'mkdir -p /sys/fs/cgroup/pids/below/it /sys/fs/cgroup/below 2>/dev/null; sleep 1000'; id=\$(varve inspect tt | jq -r .[0].Id); await bash -c \"ls -d /sys/fs/cgroup/{pids/,}varve/\$id/below\"; varve rm -f tt && ! ls -d /sys/fs/cgroup/{,*/}varve/\$id"
+check "a device is there when asked for, with that access" bash -c "varve run --rm --device /dev/fuse deb sh -c ': <>/dev/fuse' && varve run --rm --device /dev/fuse:/dev/x:r deb sh -c 'true </dev/x && ! (true >/dev/x)' && ! varve run --rm deb sh -c 'mknod /f c 10 229 && true </f'"
+check "what is no device is refused"                    refuses 'not a device node' varve run --rm --device /etc/passwd deb true
+check "--group-add, by name and number, and for an exec" bash -c "varve run -d --name tt -u 1000:1000 --group-add disk --group-add 77 deb sleep 1000; [ \"\$(varve exec tt id -G)\" = '1000 6 77' ] && [ \"\$(varve exec -u 1001:1001 tt id -G)\" = '1001 6 77' ]; rc=\$?; varve rm -f tt; exit \$rc"
 
 # -- exec
 up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up

@@ -26,8 +26,8 @@ TEST(RuntimeMountsTest, AParentIsMountedBeforeWhatIsBelowIt) {
 }
 
 TEST(RuntimeMountsTest, WhatIsAskedForReplacesWhatWeMount) {
-  const auto mounts = *ArrangeMounts(DefaultMounts(kShmBytes), {{"/dev/shm", "bind", "/big", {}}});
-  EXPECT_EQ(mounts.size(), DefaultMounts(kShmBytes).size());
+  const auto mounts = *ArrangeMounts(DefaultMounts(kShmBytes, Privileged::kNo), {{"/dev/shm", "bind", "/big", {}}});
+  EXPECT_EQ(mounts.size(), DefaultMounts(kShmBytes, Privileged::kNo).size());
   EXPECT_EQ(std::ranges::count(mounts, std::string("/big"), &Mount::source), 1);
 }
 

@@ -41,6 +41,33 @@ TEST(RuntimeSpecTest, AnyOtherUserKeepsOnlyTheBoundingSet) {
 
 TEST(RuntimeSpecTest, RlimitsAreNeverTouched) { EXPECT_FALSE(ConfigOf(Spec())["process"].contains("rlimits")); }
 
+TEST(RuntimeSpecTest, ADeviceIsMadeAndAllowed) {
+  ContainerSpec spec = Spec();
+  spec.devices = {
+      {.path = "/dev/x", .type = 'b', .major = 8, .minor = 1, .mode = 0640, .uid = 0, .gid = 6, .access = "r"}};
+  const Json linux_part = ConfigOf(spec)["linux"];
+  EXPECT_EQ(linux_part["devices"], Json::parse(R"([{"path": "/dev/x", "type": "b", "major": 8, "minor": 1,
+    "fileMode": 416, "uid": 0, "gid": 6}])"));
+  EXPECT_EQ(linux_part["resources"]["devices"].back(),
+            Json::parse(R"({"allow": true, "type": "b", "major": 8, "minor": 1, "access": "r"})"));
+}
+
+TEST(RuntimeSpecTest, APrivilegedContainerIsHeldBackByNothing) {
+  ContainerSpec spec = Spec();
+  spec.privileged = Privileged::kYes;
+  spec.security.system_paths = SystemPaths::kOpen;
+  const Json linux_part = ConfigOf(spec)["linux"];
+  EXPECT_FALSE(linux_part.contains("maskedPaths") || linux_part.contains("readonlyPaths") ||
+               linux_part.contains("seccomp"));
+  EXPECT_EQ(linux_part["resources"]["devices"], Json::parse(R"([{"allow": true, "access": "rwm"}])"));
+}
+
+TEST(RuntimeSpecTest, TheSeccompProfileIsWrittenAsResolved) {
+  ContainerSpec spec = Spec();
+  spec.security.seccomp = R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []})";
+  EXPECT_EQ(ConfigOf(spec)["linux"]["seccomp"], Json::parse(spec.security.seccomp));
+}
+
 TEST(RuntimeSpecTest, ANetworkNamespaceIsMadeOnlyForNoNetwork) {
   ContainerSpec spec = Spec();
   const Json network = {{"type", "network"}};

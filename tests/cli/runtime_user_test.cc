@@ -100,7 +100,9 @@ class RuntimeUserInsideTest : public testing::Test {
   void Write(std::string_view path, std::string_view text) {
     ASSERT_TRUE(WriteFileAtomically(Fs::Real(), directory_ / path, AsBytes(text)).ok());
   }
-  Result<ContainerUser> Resolve(std::string_view spec) { return ResolveUserInside(root_.get(), spec); }
+  Result<ContainerUser> Resolve(std::string_view spec, const std::vector<std::string>& more_groups = {}) {
+    return ResolveUserInside(root_.get(), spec, more_groups);
+  }
 
   const TempDir directory_;
   UniqueFd root_;
@@ -109,6 +111,12 @@ class RuntimeUserInsideTest : public testing::Test {
 TEST_F(RuntimeUserInsideTest, AnImageWithoutAccountsKnowsNumbersOnly) {
   EXPECT_EQ(Resolve("1000:1000")->gid, 1000u);
   EXPECT_EQ(Resolve("root").error().code(), Code::kNotFound);
+}
+
+TEST_F(RuntimeUserInsideTest, MoreGroupsAreAddedOnceByNameOrNumber) {
+  Write("root/etc/group", "disk:x:6:\n");
+  EXPECT_EQ(Resolve("1000:1000", {"disk", "6", "1000", "77"})->groups, (std::vector<std::uint32_t>{1000, 6, 77}));
+  EXPECT_EQ(Resolve("1000:1000", {"nosuch"}).error().code(), Code::kNotFound);
 }
 
 TEST_F(RuntimeUserInsideTest, ASymlinkedPasswdDoesNotLeadOutOfTheImage) {
