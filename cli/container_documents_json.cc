@@ -32,6 +32,17 @@ Json StateOf(const ContainerState& state, pid_t pid) {
           {"FinishedAt", TimeOr(state.finished)}};
 }
 
+Json UlimitsOf(const Json& bundle) {
+  Json limits = Json::array();
+  for (const Json& limit : bundle.value(Json::json_pointer("/process/rlimits"), Json::array())) {
+    std::string name = limit.value("type", "");
+    name.erase(0, std::string_view("RLIMIT_").size());
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    limits.push_back({{"Name", name}, {"Hard", limit.at("hard")}, {"Soft", limit.at("soft")}});
+  }
+  return limits;
+}
+
 Json HostConfigOf(const RunOptions& options, const Json& bundle) {
   const RestartPolicy& restart = options.restart;
   const auto limit = [&](const char* path) { return bundle.value(Json::json_pointer(path), std::int64_t{0}); };
@@ -51,6 +62,7 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
           {"Privileged", options.security.privileged == Privileged::kYes},
           {"SecurityOpt", options.security.options},
           {"GroupAdd", options.security.groups},
+          {"Ulimits", UlimitsOf(bundle)},
           {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
 }
 

@@ -124,6 +124,7 @@ Result<Limits> ParseLimits(const LimitOptions& options) {
   if (!options.shm_size.empty()) {
     VARVE_ASSIGN_OR_RETURN(limits.shm_bytes, ParseSize(options.shm_size));
   }
+  VARVE_ASSIGN_OR_RETURN(limits.rlimits, ParseUlimits(options.ulimits));
   return limits;
 }
 

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cached/base/result.h"
+#include "cli/runtime/rlimits.h"
 
 namespace varve {
 
@@ -16,6 +18,7 @@ struct LimitOptions {
   std::string cpuset_cpus = {};                 // "0-2,4"
   std::optional<std::int64_t> pids_limit = {};  // 0 or less: any
   std::string shm_size = {};                    // of /dev/shm
+  std::vector<std::string> ulimits = {};        // rlimits.h
 };
 
 inline constexpr std::uint64_t kCpuPeriodUs = 100'000;
@@ -29,6 +32,7 @@ struct Limits {
   std::string cpuset = {};                                 // empty: all
   std::optional<std::int64_t> processes = {};
   std::uint64_t shm_bytes = kShmBytes;
+  std::vector<Rlimit> rlimits = {};
 };
 
 // "67108864", "64m", "1.5GiB": docker's sizes, with powers of 1024. kInvalidArgument.

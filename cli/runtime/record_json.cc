@@ -44,7 +44,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ContainerMount, kind, name, chai
                                                 anonymous, copy)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RestartPolicy, on_failure, most_times)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LimitOptions, memory, memory_swap, cpus, cpuset_cpus, pids_limit,
-                                                shm_size)
+                                                shm_size, ulimits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SecurityOptions, privileged, options, devices, groups)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
                                                 env_files, storage, cap_add, cap_drop, labels, network, root_access,

@@ -26,6 +26,8 @@ Json ProcessOf(const ContainerSpec& spec) {
                   {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
                   {"capabilities", capabilities},
                   {"noNewPrivileges", spec.security.privileges == Privileges::kNotGainable}};
+  for (const Rlimit& limit : spec.limits.rlimits)
+    process["rlimits"].push_back({{"type", limit.type}, {"soft", limit.soft}, {"hard", limit.hard}});
   return process;
 }
 

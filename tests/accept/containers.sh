@@ -111,6 +111,8 @@ check "--shm-size"                                      prints 16384 varve run -
 check "--security-opt no-new-privileges"                prints 1 varve run --rm --security-opt no-new-privileges deb sh -c "awk '/NoNewPrivs/ {print \$2}' /proc/self/status"
 
 check "a fork bomb stays in its --pids-limit"            bash -c "varve run -d --name tt --pids-limit 24 deb bash -c 'b() { b | b & }; b; sleep 1000'; await bash -c 'varve exec tt true || true; varve logs tt 2>&1 | grep -qi resource'; varve rm -f tt && varve run --rm deb true"
+check "--ulimit"                                        prints '64 128' varve run --rm --ulimit nofile=64:128 deb sh -c 'echo $(ulimit -Sn) $(ulimit -Hn)'
+check "one above what varve has is refused before the start" bash -c "$(declare -f refuses); capsh --has-p=cap_sys_resource 2>/dev/null || refuses 'CAP_SYS_RESOURCE' varve run --rm --ulimit nofile=\$((\$(ulimit -Hn) + 1)) deb true"
 
 # -- what it may do to the machine
 mounts() { varve run --rm "$@" deb sh -c 'mount -t tmpfs none /mnt && echo mounted'; }

@@ -1,12 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "cli/runtime/devices.h"
+#include "cli/runtime/rlimits.h"
 #include "cli/runtime/security.h"
 
 namespace varve {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -69,6 +74,26 @@ TEST(RuntimeDevicesTest, ThoseOfTheMachineAreWithoutTerminalsOfOthers) {
   for (const Device& device : devices) paths.push_back(device.path);
   EXPECT_THAT(paths, testing::Contains("/dev/null"));
   EXPECT_THAT(paths, Not(testing::Contains(testing::StartsWith("/dev/pts/"))));
+}
+
+TEST(RuntimeUlimitsTest, ASoftLimitAloneIsTheHardOneToo) {
+  EXPECT_THAT(*ParseUlimits({"core=0", "nofile=16:32", "nofile=8"}),
+              ElementsAre(Rlimit{"RLIMIT_CORE", 0, 0}, Rlimit{"RLIMIT_NOFILE", 8, 8}));
+}
+
+TEST(RuntimeUlimitsTest, WhatIsNotOneIsRefused) {
+  EXPECT_THAT(ParseUlimits({"files=1"}).error().message(), HasSubstr("invalid ulimit type: files"));
+  for (const char* ulimit : {"nofile", "nofile=", "nofile=x", "nofile=1:", "nofile=1:2:3", "nofile=-2"})
+    EXPECT_THAT(ParseUlimits({ulimit}).error().message(), HasSubstr("invalid ulimit argument")) << ulimit;
+  EXPECT_THAT(ParseUlimits({"nofile=2:1"}).error().message(), HasSubstr("less than or equal to hard limit: 2 > 1"));
+}
+
+TEST(RuntimeUlimitsTest, MoreThanOurHardLimitIsRefusedWhereWeMayNotRaiseIt) {
+  struct rlimit ours{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &ours), 0);
+  const bool may_raise = ::prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
+  EXPECT_TRUE(ParseUlimits({"nofile=" + std::to_string(ours.rlim_max)}).ok());
+  EXPECT_EQ(ParseUlimits({"nofile=1:" + std::to_string(ours.rlim_max + 1)}).ok(), may_raise);
 }
 
 }  // namespace

@@ -39,7 +39,13 @@ TEST(RuntimeSpecTest, AnyOtherUserKeepsOnlyTheBoundingSet) {
   EXPECT_EQ(process["user"], Json::parse(R"({"uid": 1000, "gid": 50, "additionalGids": [50, 7]})"));
 }
 
-TEST(RuntimeSpecTest, RlimitsAreNeverTouched) { EXPECT_FALSE(ConfigOf(Spec())["process"].contains("rlimits")); }
+TEST(RuntimeSpecTest, RlimitsAreTouchedOnlyWhereAskedFor) {
+  EXPECT_FALSE(ConfigOf(Spec())["process"].contains("rlimits"));
+  ContainerSpec spec = Spec();
+  spec.limits.rlimits = {{.type = "RLIMIT_NOFILE", .soft = 64, .hard = 128}};
+  EXPECT_EQ(ConfigOf(spec)["process"]["rlimits"],
+            Json::parse(R"([{"type": "RLIMIT_NOFILE", "soft": 64, "hard": 128}])"));
+}
 
 TEST(RuntimeSpecTest, ADeviceIsMadeAndAllowed) {
   ContainerSpec spec = Spec();
