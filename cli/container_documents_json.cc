@@ -62,6 +62,7 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
           {"Privileged", options.security.privileged == Privileged::kYes},
           {"SecurityOpt", options.security.options},
           {"GroupAdd", options.security.groups},
+          {"Init", options.first_process == FirstProcess::kInit},
           {"Ulimits", UlimitsOf(bundle)},
           {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
 }

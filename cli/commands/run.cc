@@ -156,6 +156,8 @@ void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& opt
   command->add_flag("-t,--tty", options->terminal, "give it a terminal");
   AddLimitOptions(command, run.limits);
   AddSecurityOptions(command, run.security);
+  command->add_flag_callback(
+      "--init", [&run] { run.first_process = FirstProcess::kInit; }, "run its command below a small init (catatonit)");
   command->add_option("--restart", options->restart,
                       "no (the default) or on-failure[:N]: start it again, at most N times");
   command->add_option("--stop-signal", run.stop_signal, "what asks it to end (the image's, or SIGTERM)");

@@ -83,13 +83,34 @@ Status PlanSecurity(const RunOptions& options, ContainerSpec& spec) {
   return Ok();
 }
 
+// Statically linked ones, since the image may have no libraries. The error is that of the first.
+Result<std::string> FindInit() {
+  Result<std::string> first = FindProgram("catatonit", "catatonit");
+  for (const char* other : {"tini-static", "docker-init"}) {
+    if (first.ok()) break;
+    if (Result<std::string> found = FindProgram(other, "tini"); found.ok()) return found;
+  }
+  return first;
+}
+
 // All that can be refused before anything is made on disk.
+// What every container has mounted, and its init.
+Result<std::vector<Mount>> OwnMounts(const RunOptions& options, const ContainerSpec& spec) {
+  std::vector<Mount> own = DefaultMounts(spec.limits.shm_bytes, spec.privileged);
+  if (options.first_process == FirstProcess::kInit) {
+    VARVE_ASSIGN_OR_RETURN(std::string init, FindInit());
+    own.push_back({kInitInside, "bind", std::move(init), {"bind", "ro", "nosuid", "nodev"}});
+  }
+  return own;
+}
+
 Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& image, const std::string& id) {
   const ContainerConfig& config = image.config.config;
   ContainerSpec spec;
   spec.network = options.network;
   spec.root_access = options.root_access;
   spec.terminal = options.terminal;
+  spec.first_process = options.first_process;
   VARVE_ASSIGN_OR_RETURN(spec.args, ContainerArguments(config, options.entrypoint, options.args));
   VARVE_ASSIGN_OR_RETURN(spec.cwd, ContainerWorkingDirectory(config, options.workdir));
   VARVE_ASSIGN_OR_RETURN(spec.hostname, HostnameOf(options, id));
@@ -195,7 +216,8 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   }
   std::vector<Mount> runtime_mounts;
   std::ranges::transform(mounts, std::back_inserter(runtime_mounts), ToRuntimeMount);
-  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(DefaultMounts(spec.limits.shm_bytes, spec.privileged), runtime_mounts));
+  VARVE_ASSIGN_OR_RETURN(std::vector<Mount> own, OwnMounts(options, spec));
+  VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(std::move(own), runtime_mounts));
   const ContainerRecord record{.id = id,
                                .name = options.name,
                                .image = image.name,

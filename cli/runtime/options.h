@@ -22,6 +22,10 @@ enum class Stdin {
   kOpen,    // whoever attaches may write to it; it does not end
 };
 enum class Terminal { kNone, kAllocated };
+enum class FirstProcess {
+  kCommand,
+  kInit,  // a small init, which reaps what the command leaves and hands signals on to it
+};
 enum class AtEnd { kKept, kRemoved };  // what becomes of a container that has ended
 
 // Whether a container that has ended by itself is started again: after a failure only, `most_times` or without end.
@@ -48,6 +52,7 @@ struct RunOptions {
   RootAccess root_access = RootAccess::kReadWrite;
   Stdin standard_input = Stdin::kEmpty;
   Terminal terminal = Terminal::kNone;
+  FirstProcess first_process = FirstProcess::kCommand;
   AtEnd at_end = AtEnd::kKept;
   RestartPolicy restart;
   LimitOptions limits;

@@ -26,6 +26,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(Network, {{Network::kHost, "host"}, {Network::kNone
 NLOHMANN_JSON_SERIALIZE_ENUM(RootAccess, {{RootAccess::kReadWrite, "rw"}, {RootAccess::kReadOnly, "ro"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Stdin, {{Stdin::kEmpty, "empty"}, {Stdin::kPassed, "passed"}, {Stdin::kOpen, "open"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Terminal, {{Terminal::kNone, "none"}, {Terminal::kAllocated, "allocated"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(FirstProcess, {{FirstProcess::kCommand, "command"}, {FirstProcess::kInit, "init"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Privileged, {{Privileged::kNo, "no"}, {Privileged::kYes, "yes"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(AtEnd, {{AtEnd::kKept, "kept"}, {AtEnd::kRemoved, "removed"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(ContainerStatus, {{ContainerStatus::kCreated, "created"},
@@ -49,7 +50,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SecurityOptions, privileged, opt
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
                                                 env_files, storage, cap_add, cap_drop, labels, network, root_access,
                                                 standard_input, terminal, at_end, restart, limits, security,
-                                                stop_signal, stop_timeout_seconds)
+                                                first_process, stop_signal, stop_timeout_seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ProcessId, pid, start_ticks)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerRecord, id, name, image, image_id, chain_id, created, command, stop_signal,
                                    options, mounts)

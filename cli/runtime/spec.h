@@ -14,6 +14,9 @@
 
 namespace varve {
 
+// Not in the image's own directories, where it would be written into the upper.
+inline constexpr const char* kInitInside = "/dev/init";
+
 // All that distinguishes one container's OCI runtime configuration from another's.
 struct ContainerSpec {
   std::vector<std::string> args;
@@ -27,6 +30,7 @@ struct ContainerSpec {
   RootAccess root_access = RootAccess::kReadWrite;
   Network network = Network::kHost;
   Terminal terminal = Terminal::kNone;
+  FirstProcess first_process = FirstProcess::kCommand;  // kInit: what is mounted at kInitInside
   Security security;
   Privileged privileged = Privileged::kNo;  // every device may be used
   std::vector<Device> devices;

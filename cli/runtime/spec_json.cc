@@ -26,6 +26,10 @@ Json ProcessOf(const ContainerSpec& spec) {
                   {"user", {{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"additionalGids", spec.user.groups}}},
                   {"capabilities", capabilities},
                   {"noNewPrivileges", spec.security.privileges == Privileges::kNotGainable}};
+  if (spec.first_process == FirstProcess::kInit) {
+    process["args"] = Json::array({kInitInside, "--"});
+    for (const std::string& argument : spec.args) process["args"].push_back(argument);
+  }
   for (const Rlimit& limit : spec.limits.rlimits)
     process["rlimits"].push_back({{"type", limit.type}, {"soft", limit.soft}, {"hard", limit.hard}});
   return process;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acceptance of containers: what a docker user would check of their life cycle, from outside, against real images.
-# Debian packages: conmon runc golang-github-containers-common debootstrap attr libcap2-bin jq procps util-linux python3
+# Debian packages: catatonit conmon runc golang-github-containers-common debootstrap attr libcap2-bin jq procps util-linux python3
 . "$(dirname "$0")/../../../shared/accept/lib.sh"
 varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb
 state() { varve inspect --type container "$1" | jq -er ".[0].State.$2"; }
@@ -129,6 +129,8 @@ check "cgroups that a privileged one makes go with it"  bash -c "varve run -d --
 check "a device is there when asked for, with that access" bash -c "varve run --rm --device /dev/fuse deb sh -c ': <>/dev/fuse' && varve run --rm --device /dev/fuse:/dev/x:r deb sh -c 'true </dev/x && ! (true >/dev/x)' && ! varve run --rm deb sh -c 'mknod /f c 10 229 && true </f'"
 check "what is no device is refused"                    refuses 'not a device node' varve run --rm --device /etc/passwd deb true
 check "--group-add, by name and number, and for an exec" bash -c "varve run -d --name tt -u 1000:1000 --group-add disk --group-add 77 deb sleep 1000; [ \"\$(varve exec tt id -G)\" = '1000 6 77' ] && [ \"\$(varve exec -u 1001:1001 tt id -G)\" = '1001 6 77' ]; rc=\$?; varve rm -f tt; exit \$rc"
+check "--init is process 1, and passes the exit code on" bash -c "varve run --rm --init deb sh -c 'read -r name </proc/1/comm; [ \$name != sh ] && exit 7'; [ \$? = 7 ]"
+check "and leaves no trace in what the container wrote" bash -c "varve run --name tt --init deb true; ! find \"$VARVE_ROOT\"/containers/*/upper -name '*init*' | grep .; rc=\$?; varve rm tt; exit \$rc"
 
 # -- exec
 up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up

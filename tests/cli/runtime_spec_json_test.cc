@@ -47,6 +47,12 @@ TEST(RuntimeSpecTest, RlimitsAreTouchedOnlyWhereAskedFor) {
             Json::parse(R"([{"type": "RLIMIT_NOFILE", "soft": 64, "hard": 128}])"));
 }
 
+TEST(RuntimeSpecTest, AnInitStandsBeforeTheCommand) {
+  ContainerSpec spec = Spec();
+  spec.first_process = FirstProcess::kInit;
+  EXPECT_EQ(ConfigOf(spec)["process"]["args"], Json({"/dev/init", "--", "/bin/sh", "-c", "true"}));
+}
+
 TEST(RuntimeSpecTest, ADeviceIsMadeAndAllowed) {
   ContainerSpec spec = Spec();
   spec.devices = {
