@@ -10,7 +10,7 @@
 namespace varve {
 
 // As docker says it in ps: "Up 5 minutes", "Exited (0) About an hour ago", …
-std::string StatusText(const ContainerState& state);
+std::string StatusText(const Container& container);
 // The command in quotes, at most so many characters of it.
 std::string CommandText(const ContainerRecord& record, std::size_t most);
 

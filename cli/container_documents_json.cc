@@ -18,10 +18,11 @@ constexpr const char* kNoTime = "0001-01-01T00:00:00Z";  // Go's zero, which doc
 
 std::string TimeOr(const std::string& time) { return time.empty() ? kNoTime : time; }
 
-Json StateOf(const ContainerState& state, pid_t pid) {
-  return {{"Status", StatusName(state.status)},
+Json StateOf(const Container& container, pid_t pid) {
+  const ContainerState& state = container.state;
+  return {{"Status", StatusName(container)},
           {"Running", state.status == ContainerStatus::kRunning},
-          {"Paused", false},
+          {"Paused", container.paused},
           {"Restarting", state.status == ContainerStatus::kRestarting},
           {"OOMKilled", state.out_of_memory},
           {"Dead", false},
@@ -108,12 +109,13 @@ std::string Text(const Json& json, int indent) { return json.dump(indent, ' ', f
 
 }  // namespace
 
-std::string StatusText(const ContainerState& state) {
+std::string StatusText(const Container& container) {
+  const ContainerState& state = container.state;
   switch (state.status) {
     case ContainerStatus::kCreated:
       return "Created";
     case ContainerStatus::kRunning:
-      return "Up " + SinceText(state.started);
+      return fmt::format("Up {}{}", SinceText(state.started), container.paused ? " (Paused)" : "");
     case ContainerStatus::kRestarting:
       return fmt::format("Restarting ({}) {}", state.exit_code, AgoOf(state.finished));
     case ContainerStatus::kExited:
@@ -147,8 +149,8 @@ std::string ContainerRowJson(const Container& container, const std::string& id, 
                      {"Networks", record.options.network == Network::kHost ? "host" : "none"},
                      {"Ports", ""},
                      {"RunningFor", AgoOf(record.created)},
-                     {"State", StatusName(container.state.status)},
-                     {"Status", StatusText(container.state)}};
+                     {"State", StatusName(container)},
+                     {"Status", StatusText(container)}};
   return Text(json, -1);
 }
 
@@ -165,7 +167,7 @@ Result<std::string> InspectContainerJson(const ContainerRoom& room, const Contai
         {"Path", record.command.empty() ? "" : record.command.front()},
         {"Args",
          std::vector<std::string>(record.command.begin() + (record.command.empty() ? 0 : 1), record.command.end())},
-        {"State", StateOf(container.state, pid)},
+        {"State", StateOf(container, pid)},
         {"Image", record.image_id},
         {"ResolvConfPath", room.BundleOf(record.id) + "/resolv.conf"},
         {"HostnamePath", room.BundleOf(record.id) + "/hostname"},

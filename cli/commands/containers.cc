@@ -69,6 +69,14 @@ Result<int> RunKill(Session& session, const ContainersOptions& options) {
   });
 }
 
+Result<int> RunPause(Session& session, const ContainersOptions& options) {
+  return ForEachContainer(session, options, PauseContainer);
+}
+
+Result<int> RunUnpause(Session& session, const ContainersOptions& options) {
+  return ForEachContainer(session, options, UnpauseContainer);
+}
+
 Result<int> RunRm(Session& session, const ContainersOptions& options) {
   return ForEachContainer(session, options, [&](const ContainerRoom& room, const Container& container) {
     return RemoveContainer(room, container.record.id, options.force ? Running::kKilled : Running::kRefused,
@@ -104,6 +112,9 @@ Result<int> RunStart(Session& session, const ContainersOptions& options) {
   if (options.attach || options.interactive) return StartAttached(session, options);
   return ForEachContainer(session, options, [&](const ContainerRoom& room, const Container& container) -> Status {
     VARVE_ASSIGN_OR_RETURN(LockedContainer locked, room.Lock(container.record.id));
+    if (locked->paused) {
+      return Error(Code::kFailedPrecondition, "cannot start a paused container, try unpause instead");
+    }
     if (locked->state.status == ContainerStatus::kRunning) return Ok();
     return StartAgain(session, locked);
   });
@@ -150,6 +161,8 @@ void AddContainers(Cli& cli) {
   auto kill = options();
   command = AddCommand(cli, "kill", "Send containers a signal", kill, RunKill);
   command->add_option("-s,--signal", kill->signal, "name or number (KILL)");
+  AddCommand(cli, "pause", "Freeze all processes of containers", options(), RunPause);
+  AddCommand(cli, "unpause", "Let the processes of containers go on", options(), RunUnpause);
   AddCommand(cli, "wait", "Wait until containers end and print their exit codes", options(), RunWait);
   auto remove = options();
   command = AddCommand(cli, "rm", "Remove containers that do not run", remove, RunRm);

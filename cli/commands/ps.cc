@@ -55,7 +55,7 @@ Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions
     if ((all || state.live()) && (!before || record.created < *before) && (!since || record.created > *since) &&
         filters.Pass("id", [&](const std::string& id) { return record.id.starts_with(id); }) &&
         filters.Pass("name", [&](const std::string& part) { return record.name.find(part) != std::string::npos; }) &&
-        filters.Pass("status", [&](const std::string& status) { return status == StatusName(state.status); }) &&
+        filters.Pass("status", [&](const std::string& status) { return status == StatusName(container); }) &&
         filters.Pass("exited",
                      [&](const std::string& code) {
                        return state.status == ContainerStatus::kExited && code == std::to_string(state.exit_code);

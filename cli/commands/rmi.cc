@@ -22,7 +22,8 @@ Status CheckUnused(DaemonClient& daemon, const std::vector<Container>& container
   if (!image.ok()) return Ok();  // the removal says why
   const bool by_name = !image->reference().empty();
   if (by_name && image->tags_size() > 1) return Ok();
-  for (const auto& [record, state] : containers) {
+  for (const Container& user : containers) {
+    const ContainerRecord& record = user.record;
     const bool mounts = std::ranges::any_of(record.mounts, [&](const ContainerMount& mount) {
       return mount.kind == MountKind::kImage && mount.chain_id == image->chain_id();
     });
@@ -33,13 +34,13 @@ Status CheckUnused(DaemonClient& daemon, const std::vector<Container>& container
       return Error(Code::kFailedPrecondition,
                    fmt::format("conflict: unable to remove repository reference \"{}\" (must force) - container {} is "
                                "using its referenced image {}: image is being used by {} container",
-                               name, container, id, state.live() ? "running" : "stopped"));
+                               name, container, id, user.state.live() ? "running" : "stopped"));
     }
-    if (!by_name && (state.live() || !options.force)) {
+    if (!by_name && (user.state.live() || !options.force)) {
       return Error(Code::kFailedPrecondition,
                    fmt::format("conflict: unable to delete {} ({}) - image is being used by {} container {}", id,
-                               state.live() ? "cannot be forced" : "must be forced",
-                               state.live() ? "running" : "stopped", container));
+                               user.state.live() ? "cannot be forced" : "must be forced",
+                               user.state.live() ? "running" : "stopped", container));
     }
   }
   return Ok();

@@ -13,8 +13,6 @@
 namespace varve {
 namespace {
 
-constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
-
 // With the cgroups that a privileged container has made below its own.
 Status RemoveCgroup(const std::string& path) {
   if (::rmdir(path.c_str()) != 0 && errno == EBUSY) {
@@ -39,6 +37,15 @@ bool SwapIsAccounted() {
 }
 
 std::string CgroupPathOf(const std::string& id) { return "/varve/" + id; }
+
+bool IsUnified(const std::string& root) { return ::access((root + "/cgroup.controllers").c_str(), F_OK) == 0; }
+
+bool IsFrozen(const std::string& id, const std::string& root) {
+  std::ifstream file(IsUnified(root) ? root + CgroupPathOf(id) + "/cgroup.freeze"
+                                     : root + "/freezer" + CgroupPathOf(id) + "/freezer.state");
+  std::string state;
+  return file >> state && (state == "1" || state == "FROZEN" || state == "FREEZING");
+}
 
 Status RemoveCgroups(const std::string& id) {
   VARVE_RETURN_IF_ERROR(RemoveCgroup(kCgroupRoot + CgroupPathOf(id)));

@@ -6,8 +6,16 @@
 
 namespace varve {
 
+inline constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
+
 // Where runc puts a container's cgroups, below the root of each hierarchy: v1, v2 or a mix.
 std::string CgroupPathOf(const std::string& id);
+
+// Whether there are cgroups v2 alone, with all controllers in one hierarchy.
+bool IsUnified(const std::string& root = kCgroupRoot);
+
+// Whether the container's processes are frozen.
+bool IsFrozen(const std::string& id, const std::string& root = kCgroupRoot);
 
 // Whether the kernel can limit swap; one without swap, or told not to, accounts for none.
 bool SwapIsAccounted();

@@ -93,7 +93,6 @@ Result<std::string> FindInit() {
   return first;
 }
 
-// All that can be refused before anything is made on disk.
 // What every container has mounted, and its init.
 Result<std::vector<Mount>> OwnMounts(const RunOptions& options, const ContainerSpec& spec) {
   std::vector<Mount> own = DefaultMounts(spec.limits.shm_bytes, spec.privileged);
@@ -104,6 +103,7 @@ Result<std::vector<Mount>> OwnMounts(const RunOptions& options, const ContainerS
   return own;
 }
 
+// All that can be refused before anything is made on disk.
 Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& image, const std::string& id) {
   const ContainerConfig& config = image.config.config;
   ContainerSpec spec;

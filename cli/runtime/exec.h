@@ -29,8 +29,4 @@ Result<int> ExecInContainer(const ContainerRoom& room, const Container& containe
 // The environment that its first process is started with.
 Result<std::vector<std::string>> EnvironmentOf(const ContainerRoom& room, const std::string& id);
 
-// Puts the calling thread, and so what it starts, where runc can be asked about a container that runs: runc knows
-// processes by their pids in its own pid namespace, and that of a container in the foreground is one below ours.
-Status EnterNamespacesOf(const Container& container);
-
 }  // namespace varve

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -83,7 +82,7 @@ Result<Json> ProcessOf(const std::string& bundle, const ProcessId& first, const 
 Result<pid_t> SpawnInside(const Container& container, const Program& program) {
   Result<pid_t> pid = 0;
   std::thread thread([&] {
-    const Status entered = EnterNamespacesOf(container);
+    const Status entered = EnterRuncsNamespaces(container);
     pid = entered.ok() ? Spawn(program) : entered.error();
   });
   thread.join();
@@ -138,21 +137,14 @@ Result<std::vector<std::string>> EnvironmentOf(const ContainerRoom& room, const 
   return Error(Code::kDataLoss, fmt::format("the bundle of container {} is damaged: {}", id, exception.what()));
 }
 
-Status EnterNamespacesOf(const Container& container) {
-  if (container.state.keeper != Keeper::kRun) return Ok();
-  if (::unshare(CLONE_FS) != 0) return ErrnoError(errno, "unshare");
-  for (const auto& [name, type] : {std::pair("pid", CLONE_NEWPID), std::pair("mnt", CLONE_NEWNS)}) {
-    const std::string path = fmt::format("/proc/{}/ns/{}", container.state.process.pid, name);
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid() || ::setns(fd.get(), type) != 0) return ErrnoError(errno, path);
-  }
-  return Ok();
-}
-
 Result<int> ExecInContainer(const ContainerRoom& room, const Container& container, const ExecOptions& options) try {
   VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
   VARVE_ASSIGN_OR_RETURN(const UniqueFd running, OpenFirstProcess(container));
   VARVE_ASSIGN_OR_RETURN(const ProcessId first, FirstProcessOf(container));
+  if (container.paused) {
+    return Error(Code::kFailedPrecondition,
+                 fmt::format("container {} is paused, unpause the container before exec", container.record.name));
+  }
   const std::string bundle = room.BundleOf(container.record.id);
   VARVE_ASSIGN_OR_RETURN(const Json process,
                          ProcessOf(bundle, first, options, container.record.options.security.groups));

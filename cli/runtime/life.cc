@@ -16,6 +16,8 @@
 
 #include "cli/runtime/cgroups.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/namespaces.h"
+#include "cli/runtime/programs.h"
 #include "cli/runtime/remove_tree.h"
 #include "cli/runtime/runc.h"
 #include "cli/runtime/signal_names.h"
@@ -99,8 +101,28 @@ Status SendSignal(const Container& container, int signal) {
   return errno == ESRCH ? NotRunning(container) : ErrnoError(errno, "signal container " + container.record.name);
 }
 
-Status AwaitKilled(EndWatch& watch, const Container& container) {
-  const Status killed = SendSignal(container, SIGKILL);
+Status RunRunc(const ContainerRoom& room, const Container& container, const char* verb) {
+  VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
+  Result<Said> said = Said{};
+  std::thread thread([&] {
+    const Status entered = EnterRuncsNamespaces(container);
+    const std::string& id = container.record.id;
+    said = entered.ok() ? RunProgram({runc, "--root", room.BundleOf(id) + "/runc", verb, id})
+                        : Result<Said>(entered.error());
+  });
+  thread.join();
+  if (!said.ok()) return said.error();
+  return said->exit_code == 0 ? Ok() : Status(Error(Code::kInternal, fmt::format("runc {}: {}", verb, said->text)));
+}
+
+// One that is meant to end it. What is frozen gets it when it is thawed.
+Status SendLastSignal(const ContainerRoom& room, const Container& container, int signal) {
+  VARVE_RETURN_IF_ERROR(SendSignal(container, signal));
+  return IsFrozen(container.record.id) ? RunRunc(room, container, "resume") : Ok();
+}
+
+Status AwaitKilled(const ContainerRoom& room, EndWatch& watch, const Container& container) {
+  const Status killed = SendLastSignal(room, container, SIGKILL);
   if (!killed.ok() && killed.error().code() != Code::kFailedPrecondition) return killed;
   VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEnd(Clock::now() + kKillLimit));
   if (!now.state.live()) return Ok();
@@ -191,7 +213,22 @@ Status SignalContainer(const ContainerRoom& room, const Container& container, in
   const bool ends = signal == SIGKILL || SignalName(signal) == container.record.stop_signal;
   if (!ends || !container.state.live()) return SendSignal(container, signal);
   VARVE_ASSIGN_OR_RETURN(const std::optional<Container> living, MarkWish(room, container.record.id, Wish::kStop));
-  return living ? SendSignal(*living, signal) : Ok();
+  return living ? SendLastSignal(room, *living, signal) : Ok();
+}
+
+Status EnterRuncsNamespaces(const Container& container) {
+  return container.state.keeper == Keeper::kRun ? EnterNamespacesOf(container.state.process.pid) : Ok();
+}
+
+Status PauseContainer(const ContainerRoom& room, const Container& container) {
+  if (container.state.status != ContainerStatus::kRunning) return NotRunning(container);
+  if (!container.paused) return RunRunc(room, container, "pause");
+  return Error(Code::kFailedPrecondition, fmt::format("container {} is already paused", container.record.name));
+}
+
+Status UnpauseContainer(const ContainerRoom& room, const Container& container) {
+  if (container.paused) return RunRunc(room, container, "resume");
+  return Error(Code::kFailedPrecondition, fmt::format("container {} is not paused", container.record.name));
 }
 
 Status StopContainer(const ContainerRoom& room, const std::string& id, std::optional<std::chrono::seconds> timeout,
@@ -204,18 +241,18 @@ Status StopContainer(const ContainerRoom& room, const std::string& id, std::opti
   const auto grace = timeout ? *timeout : own ? std::chrono::seconds(*own) : kStopTimeout;
   VARVE_ASSIGN_OR_RETURN(const int signal, ParseSignal(record.stop_signal));
   const auto deadline = Clock::now() + grace;
-  if (SendSignal(*container, signal).ok()) {  // else it is about to end
+  if (SendLastSignal(room, *container, signal).ok()) {  // else it is about to end
     const Result<Container> now = watch.AwaitEnd(deadline);
     if (!now.ok()) return GoneIsEnded(now.error());
     if (!now->state.live()) return Ok();
   }
-  return GoneIsEnded(AwaitKilled(watch, *container));
+  return GoneIsEnded(AwaitKilled(room, watch, *container));
 }
 
 Status KillContainer(const ContainerRoom& room, const std::string& id) {
   VARVE_ASSIGN_OR_RETURN(EndWatch watch, EndWatch::Open(room, id, EndWatch::WakeOn::kEnd));
   VARVE_ASSIGN_OR_RETURN(const std::optional<Container> container, MarkWish(room, id, Wish::kStop));
-  return container ? GoneIsEnded(AwaitKilled(watch, *container)) : Ok();
+  return container ? GoneIsEnded(AwaitKilled(room, watch, *container)) : Ok();
 }
 
 Status StopAll(const ContainerRoom& room) {
@@ -239,9 +276,8 @@ Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running
     return running == Running::kKilled ? GoneIsEnded(container.error()) : Status(container.error());
   }
   if (!(*container)->state.live()) return container->Remove(volumes);
-  return Error(Code::kFailedPrecondition,
-               fmt::format("cannot remove container {}: it is {}; stop it first, or use -f", (*container)->record.name,
-                           StatusName((*container)->state.status)));
+  return Error(Code::kFailedPrecondition, fmt::format("cannot remove container {}: it is {}; stop it first, or use -f",
+                                                      (*container)->record.name, StatusName(**container)));
 }
 
 Status FinishEnd(LockedContainer& container, int exit_code) {

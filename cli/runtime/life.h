@@ -54,6 +54,15 @@ Status SignalContainer(const ContainerRoom& room, const Container& container, in
 Result<UniqueFd> OpenFirstProcess(const Container& container);
 Result<ProcessId> FirstProcessOf(const Container& container);
 
+// Freezes and thaws all processes of a container that runs. kFailedPrecondition, in docker's words, if it does not run,
+// or is (not) frozen.
+Status PauseContainer(const ContainerRoom& room, const Container& container);
+Status UnpauseContainer(const ContainerRoom& room, const Container& container);
+
+// runc speaks of processes in its own pid namespace: that of a container in the foreground is one below ours, and the
+// calling thread enters it.
+Status EnterRuncsNamespaces(const Container& container);
+
 // Sends its stop signal, and SIGKILL to what lives on after `timeout` (without: the container's own), until its end is
 // recorded. OK for one that does not run. `wish` is not kNone: what is to become of it then.
 Status StopContainer(const ContainerRoom& room, const std::string& id, std::optional<std::chrono::seconds> timeout,

@@ -1,10 +1,16 @@
 #include "cli/runtime/namespaces.h"
 
+#include <fcntl.h>
+#include <fmt/core.h>
 #include <sched.h>
 #include <sys/mount.h>
 
 #include <cerrno>
+#include <string>
 #include <thread>
+#include <utility>
+
+#include "cached/base/fd.h"
 
 // A container that runs as a child of `varve run` must leave nothing behind, even if `varve run` or runc is killed with
 // SIGKILL. No cleanup code can promise that, so the kernel does it:
@@ -33,6 +39,16 @@ Status Enter(Namespaces which) {
 }
 
 }  // namespace
+
+Status EnterNamespacesOf(pid_t process) {
+  if (::unshare(CLONE_FS) != 0) return ErrnoError(errno, "unshare");
+  for (const auto& [name, type] : {std::pair("pid", CLONE_NEWPID), std::pair("mnt", CLONE_NEWNS)}) {
+    const std::string path = fmt::format("/proc/{}/ns/{}", process, name);
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid() || ::setns(fd.get(), type) != 0) return ErrnoError(errno, path);
+  }
+  return Ok();
+}
 
 Result<int> InPrivateNamespaces(Namespaces which, const std::function<Result<int>()>& work) {
   Result<int> outcome = 0;

@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "cli/runtime/exec.h"
+#include "cli/runtime/life.h"
 #include "cli/runtime/programs.h"
 #include "cli/runtime/runc.h"
 
@@ -35,7 +35,7 @@ Status Freeze(const std::string& runc, const std::string& root, const std::strin
 
 Result<Pause> Begin(const ContainerRoom& room, const Container& container) {
   VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
-  VARVE_RETURN_IF_ERROR(EnterNamespacesOf(container));
+  VARVE_RETURN_IF_ERROR(EnterRuncsNamespaces(container));
   const std::string root = room.BundleOf(container.record.id) + "/runc";
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");

@@ -123,6 +123,10 @@ void AwaitWatchers(const std::string& directory) {
 
 }  // namespace
 
+std::string_view StatusName(const Container& container) {
+  return container.paused ? "paused" : StatusName(container.state.status);
+}
+
 std::string NewContainerId() {
   std::array<std::byte, kIdDigits / 2> random;
   VARVE_CHECK(::getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
@@ -149,7 +153,7 @@ Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
     if (::mkdir(directory.c_str(), 0700) != 0) return ErrnoError(errno, directory);
     VARVE_ASSIGN_OR_RETURN(lock, LockFile(directory + "/lock", LOCK_EX));
   }
-  LockedContainer container(*this, std::move(lock), {record, {}});
+  LockedContainer container(*this, std::move(lock), {.record = record, .state = {}});
   const auto make = [&]() -> Status {
     VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), directory + "/container.json", AsBytes(RecordJson(record))));
     VARVE_RETURN_IF_ERROR(fill(directory));
@@ -208,6 +212,7 @@ Result<Container> ContainerRoom::Load(const std::string& id) const {
   VARVE_ASSIGN_OR_RETURN(container.record, LoadRecord(id));
   VARVE_ASSIGN_OR_RETURN(container.state, ParseState(*state).In(directory + "/state.json"));
   if (HasEndedUnseen(container.state)) TellUnseenEnd(*this, container.record, container.state);
+  container.paused = container.state.status == ContainerStatus::kRunning && IsFrozen(id);
   return container;
 }
 

@@ -18,7 +18,9 @@ std::string NewContainerId();  // 64 hex digits
 struct Container {
   ContainerRecord record;
   ContainerState state;  // as it is, not only as it is stored: see ContainerRoom
+  bool paused = false;   // it is running, and its processes are frozen
 };
+std::string_view StatusName(const Container& container);  // record.h's, or "paused"
 
 class LockedContainer;
 
