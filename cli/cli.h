@@ -59,10 +59,12 @@ void AddPush(Cli& cli);
 void AddRmi(Cli& cli);
 void AddRun(Cli& cli);  // run, create
 void AddSave(Cli& cli);
+void AddStats(Cli& cli);
 void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune
 void AddTag(Cli& cli);
 void AddTags(Cli& cli);
+void AddTop(Cli& cli);
 void AddTree(Cli& cli);
 void AddVolume(Cli& cli);  // volume create, ls, inspect, rm, prune
 

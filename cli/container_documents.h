@@ -14,6 +14,19 @@ std::string StatusText(const Container& container);
 // The command in quotes, at most so many characters of it.
 std::string CommandText(const ContainerRecord& record, std::size_t most);
 
+// A line of `stats`, as docker shows it.
+struct StatsRow {
+  std::string id;
+  std::string name;
+  std::string cpu;     // "0.50%"
+  std::string memory;  // "1.5MiB / 7.6GiB"
+  std::string memory_share;
+  std::string network;  // "1.2kB / 0B": received and sent
+  std::string block;    // read and written
+  std::string processes;
+};
+std::string StatsRowJson(const StatsRow& row);
+
 // What `--label` has given it.
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record);
 // A row of `ps`, with `id` and `command` as they are to be shown.

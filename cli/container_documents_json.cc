@@ -128,6 +128,13 @@ std::string CommandText(const ContainerRecord& record, std::size_t most) {
   return fmt::format("\"{}\"", CellOf(fmt::format("{}", fmt::join(record.command, " ")), most));
 }
 
+std::string StatsRowJson(const StatsRow& row) {
+  const Json json = {{"BlockIO", row.block}, {"CPUPerc", row.cpu},          {"Container", row.id},
+                     {"ID", row.id},         {"MemPerc", row.memory_share}, {"MemUsage", row.memory},
+                     {"Name", row.name},     {"NetIO", row.network},        {"PIDs", row.processes}};
+  return Text(json, -1);
+}
+
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {
   std::map<std::string, std::string> labels;
   for (const std::string& label : record.options.labels) {

@@ -89,6 +89,23 @@ std::string Harmless(std::string text) {
   return text;
 }
 
+namespace {
+
+std::string ScaledSize(std::uint64_t bytes, double base, int digits, const std::array<const char*, 6>& units) {
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= base && unit + 1 < units.size(); ++unit) value /= base;
+  return fmt::format("{:.{}g}{}", value, digits, units[unit]);
+}
+
+}  // namespace
+
+std::string BinarySize(std::uint64_t bytes) {
+  return ScaledSize(bytes, 1024, 4, {"B", "KiB", "MiB", "GiB", "TiB", "PiB"});
+}
+
+std::string DecimalSize(std::uint64_t bytes) { return ScaledSize(bytes, 1000, 3, {"B", "kB", "MB", "GB", "TB", "PB"}); }
+
 std::string CellOf(std::string_view text, std::size_t most) {
   std::string cell;
   std::size_t last = 0;  // where the last character begins that may stay before "…"

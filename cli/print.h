@@ -27,6 +27,10 @@ std::string SinceText(const std::string& rfc3339);
 // "3 weeks ago", as docker says it, of an RFC 3339 time; "N/A" if it does not parse.
 std::string AgoOf(const std::string& rfc3339);
 
+// "1.5MiB", "640B": four digits and powers of 1024, or three and powers of 1000, as docker's stats has them.
+std::string BinarySize(std::uint64_t bytes);
+std::string DecimalSize(std::uint64_t bytes);
+
 // Text that may be somebody else's, for a terminal: control characters, which it might obey, become blanks, but for the
 // ends of lines.
 std::string Harmless(std::string text);

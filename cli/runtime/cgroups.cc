@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -45,6 +46,21 @@ bool IsFrozen(const std::string& id, const std::string& root) {
                                      : root + "/freezer" + CgroupPathOf(id) + "/freezer.state");
   std::string state;
   return file >> state && (state == "1" || state == "FROZEN" || state == "FREEZING");
+}
+
+std::vector<pid_t> ProcessesIn(const std::string& id, const std::string& root) {
+  std::vector<pid_t> processes;
+  const auto read = [&](const std::string& cgroup) {
+    std::ifstream file(cgroup + "/cgroup.procs");
+    for (pid_t pid = 0; file >> pid;) processes.push_back(pid);
+  };
+  const std::string top = (IsUnified(root) ? root : root + "/pids") + CgroupPathOf(id);
+  read(top);
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator at(top, error), end; !error && at != end; at.increment(error)) {
+    if (at->is_directory(error)) read(at->path());
+  }
+  return processes;
 }
 
 Status RemoveCgroups(const std::string& id) {

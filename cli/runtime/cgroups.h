@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <vector>
 
 #include "cached/base/result.h"
 
@@ -16,6 +19,9 @@ bool IsUnified(const std::string& root = kCgroupRoot);
 
 // Whether the container's processes are frozen.
 bool IsFrozen(const std::string& id, const std::string& root = kCgroupRoot);
+
+// The pids, as we see them, of the container's processes, those in cgroups that it made among them.
+std::vector<pid_t> ProcessesIn(const std::string& id, const std::string& root = kCgroupRoot);
 
 // Whether the kernel can limit swap; one without swap, or told not to, accounts for none.
 bool SwapIsAccounted();

@@ -151,16 +151,21 @@ check "exec into a foreground run"                      bash -c "varve run --nam
 check "exec -it into a child of varve run"              bash -c "varve run --rm --name tt deb sleep 1000 & await varve exec tt true && at_terminal.py 24x80 '# ' 'echo \$\$\$((6*7)); exit 3\n' 42 '' -- varve exec -it tt sh; [ \$? = 3 ]; rc=\$?; varve rm -f tt; exit \$rc"
 check "exec into one that does not run is refused"      bash -c "varve stop -t 0 web; $(declare -f refuses); refuses 'not running' varve exec web true; rc=\$?; varve rm web; exit \$rc"
 
-# -- pause
+# -- pause, top, stats
 up web deb sh -c 'while :; do :; done'
 check "pause freezes it, and ps says so"                bash -c "varve pause web && varve ps | grep -E 'Up .* \(Paused\) .* web$' && [ \"\$(varve inspect web | jq -r '.[0].State | [.Status, .Paused, .Running] | join(\" \")')\" = 'paused true true' ] && varve ps -q --filter status=paused | grep ."
-check "it uses no CPU time then"                        bash -c "a=\$(varve inspect web | jq .[0].State.Pid); x=\$(cut -d' ' -f14 /proc/\$a/stat); sleep 0.3; [ \$x = \$(cut -d' ' -f14 /proc/\$a/stat) ]"
+check "it uses no CPU time then"                        bash -c "a=\$(varve inspect web | jq .[0].State.Pid); x=\$(cut -d' ' -f14 /proc/\$a/stat); varve stats --no-stream web >/dev/null; [ \$x = \$(cut -d' ' -f14 /proc/\$a/stat) ]"
 check "pausing it again, exec and start are refused"    bash -c "$(declare -f refuses); refuses 'already paused' varve pause web && refuses 'is paused' varve exec web true && refuses 'try unpause' varve start web && refuses 'it is paused' varve rm web"
 check "unpause lets it go on"                           bash -c "varve unpause web && varve exec web true && varve ps | grep -vq Paused && $(declare -f refuses) && refuses 'not paused' varve unpause web"
 check "stop ends one that is paused"                    bash -c "varve run -d --name tt deb sh -c 'trap \"exit 6\" TERM; echo ready; while :; do sleep 0.05; done'; says tt ready; varve pause tt; varve stop tt; [ \$(varve inspect tt | jq .[0].State.ExitCode) = 6 ]; rc=\$?; varve rm -f tt; exit \$rc"
 check "so does kill, and rm -f"                         bash -c "varve run -d --name tt deb sleep 1000; varve pause tt; varve kill tt && [ \$(varve wait tt) = 137 ] && varve start tt && varve pause tt && varve rm -f tt"
 check "pause of a foreground run"                       bash -c "varve run --rm --name tt deb sleep 1000 & await varve exec tt true; varve pause tt && varve ps | grep -q 'Paused.* tt$' && varve unpause tt && varve exec tt true; rc=\$?; varve rm -f tt; exit \$rc"
-check "pause of one that does not run is refused"       bash -c "$(declare -f refuses); varve rm -f web; varve create --name web deb true; refuses 'not running' varve pause web; rc=\$?; varve rm -f web; exit \$rc"
+check "top shows its processes as ps does"              bash -c "varve top web | head -1 | grep -Ex 'UID +PID +PPID +C +STIME +TTY +TIME +CMD' && [ \$(varve top web | wc -l) = 2 ] && varve top web | grep -q \"\$(varve inspect web | jq .[0].State.Pid) .*while :\""
+check "with ps' own options"                            bash -c "varve top web -o pid,comm | grep -Ex '[0-9]+ +sh' && $(declare -f refuses) && refuses 'PID' varve top web -o comm"
+check "stats has docker's columns"                      bash -c "varve stats --no-stream | head -1 | grep -Ex 'CONTAINER ID +NAME +CPU % +MEM USAGE / LIMIT +MEM % +NET I/O +BLOCK I/O +PIDS'"
+check "and says that it is busy"                        bash -c "varve stats --no-stream --format json web | jq -e '(.CPUPerc | rtrimstr(\"%\") | tonumber) > 10 and .PIDs == \"1\" and .Name == \"web\" and (.MemUsage | test(\"^[0-9.]+(Ki|Mi)B / [0-9.]+GiB\$\"))'"
+check "a limit of memory is in it"                      bash -c "varve run -d --name tt --memory 64m deb sleep 1000; varve stats --no-stream tt | grep -q '/ 64MiB'; rc=\$?; varve rm -f tt; exit \$rc"
+check "top and pause of one that does not run are refused" bash -c "$(declare -f refuses); varve rm -f web; varve create --name web deb true; refuses 'not running' varve top web && refuses 'not running' varve pause web; rc=\$?; varve rm -f web; exit \$rc"
 
 # -- restart policies
 check "--restart on-failure:2 runs it three times"      bash -c "varve run -d --name tt --restart on-failure:2 deb sh -c 'echo run; exit 7'; for n in \$(seq 100); do [ \$(varve logs tt | wc -l) = 3 ] && [ \$(varve inspect tt | jq -r .[0].State.Status) = exited ] && break; sleep 0.1; done; varve inspect tt | jq -e '.[0] | .RestartCount == 2 and .State.ExitCode == 7'; rc=\$?; varve rm -f tt; exit \$rc"
