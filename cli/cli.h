@@ -37,6 +37,7 @@ void AddAttach(Cli& cli);
 void AddBench(Cli& cli);
 void AddCommit(Cli& cli);
 void AddCompletion(Cli& cli);
+void AddContainer(Cli& cli);   // container prune
 void AddContainers(Cli& cli);  // start, stop, restart, kill, pause, unpause, wait, rm, rename
 void AddCopy(Cli& cli);
 void AddCp(Cli& cli);

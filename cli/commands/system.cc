@@ -106,24 +106,31 @@ struct PruneOptions {
   bool force = false;
 };
 
+std::string Warning(const PruneOptions& options) {
+  return fmt::format("WARNING! This will remove:\n  - all stopped containers\n  - {}\n",
+                     options.all ? "all images that no mount or container uses"
+                                 : "all images without a name, and what nothing needs any more");
+}
+
 Result<int> RunPrune(Session& session, const PruneOptions& options) {
-  const std::string which = options.all ? "all images that no mount or container uses"
-                                        : "all images without a name, and what nothing needs any more";
-  if (!options.force && !Confirm("This removes " + which + ".")) return 0;
+  if (!options.force && !Confirm(Warning(options))) return 0;
+  const ContainerRoom room(session.paths().containers());
+  VARVE_ASSIGN_OR_RETURN(const Pruned containers, PruneContainers(room));
+  if (!containers.ids.empty()) fmt::print("Deleted Containers:\n{}\n\n", fmt::join(containers.ids, "\n"));
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_RETURN_IF_ERROR(SweepScratches(session.paths()));
-  VARVE_ASSIGN_OR_RETURN(const auto containers, ContainerRoom(session.paths().containers()).List());
+  VARVE_ASSIGN_OR_RETURN(const auto kept, room.List());
   v1::PruneRequest request;
-  for (const auto& [record, state] : containers) {
-    request.add_kept_chain_ids(record.chain_id);
-    for (const ContainerMount& mount : record.mounts) {
+  for (const Container& container : kept) {
+    request.add_kept_chain_ids(container.record.chain_id);
+    for (const ContainerMount& mount : container.record.mounts) {
       if (mount.kind == MountKind::kImage) request.add_kept_chain_ids(mount.chain_id);
     }
   }
   request.set_all(options.all);
   VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));
   for (const std::string& digest : reply.deleted_images()) fmt::print("Deleted: {}\n", digest);
-  fmt::print("Total reclaimed space: {}\n", HumanSize(reply.reclaimed_bytes()));
+  fmt::print("Total reclaimed space: {}\n", HumanSize(reply.reclaimed_bytes() + containers.bytes));
   return 0;
 }
 
@@ -146,8 +153,8 @@ void AddSystem(Cli& cli) {
   command->add_flag("--json", usage->json, "for machines");
   SetAction(cli, command, usage, RunUsage);
   auto prune = std::make_shared<PruneOptions>();
-  command =
-      system->add_subcommand("prune", "Remove images without a name and give back the space of what nothing needs");
+  command = system->add_subcommand(
+      "prune", "Remove stopped containers and images without a name, and give back the space of what nothing needs");
   command->add_flag("-a,--all", prune->all, "remove named images too, if no mount or container uses them");
   command->add_flag("-f,--force", prune->force, "do not ask");
   SetAction(cli, command, prune, RunPrune);

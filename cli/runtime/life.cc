@@ -6,12 +6,14 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "cli/runtime/cgroups.h"
@@ -127,6 +129,19 @@ Status AwaitKilled(const ContainerRoom& room, EndWatch& watch, const Container& 
   VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEnd(Clock::now() + kKillLimit));
   if (!now.state.live()) return Ok();
   return Error(Code::kDeadlineExceeded, fmt::format("container {} does not end", container.record.name));
+}
+
+// On disk, of all that is in a directory, as far as paths reach.
+std::uint64_t AllocatedBytes(const std::string& directory) {
+  constexpr std::uint64_t kBlockBytes = 512;
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    struct stat info{};
+    if (::lstat(at->path().c_str(), &info) == 0) bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlockBytes;
+  }
+  return bytes;
 }
 
 // What is not there any more has ended.
@@ -278,6 +293,24 @@ Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running
   if (!(*container)->state.live()) return container->Remove(volumes);
   return Error(Code::kFailedPrecondition, fmt::format("cannot remove container {}: it is {}; stop it first, or use -f",
                                                       (*container)->record.name, StatusName(**container)));
+}
+
+Result<Pruned> PruneContainers(const ContainerRoom& room) {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Container> containers, room.List());
+  Pruned pruned;
+  for (const Container& container : containers) {
+    const std::string& id = container.record.id;
+    if (container.state.live()) continue;
+    const std::uint64_t bytes = AllocatedBytes(room.DirectoryOf(id));
+    const Status removed = RemoveContainer(room, id, Running::kRefused, AnonymousVolumes::kKept);
+    if (!removed.ok() &&
+        (removed.error().code() == Code::kNotFound || removed.error().code() == Code::kFailedPrecondition))
+      continue;  // somebody was faster, and has removed or started it
+    VARVE_RETURN_IF_ERROR(removed);
+    pruned.ids.push_back(id);
+    pruned.bytes += bytes;
+  }
+  return pruned;
 }
 
 Status FinishEnd(LockedContainer& container, int exit_code) {

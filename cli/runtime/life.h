@@ -75,6 +75,13 @@ Status StopAll(const ContainerRoom& room);
 enum class Running { kRefused, kKilled };
 Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running running, AnonymousVolumes volumes);
 
+struct Pruned {
+  std::vector<std::string> ids;
+  std::uint64_t bytes = 0;  // that they had written
+};
+// Removes all that do not run.
+Result<Pruned> PruneContainers(const ContainerRoom& room);
+
 // Records the end of a container, and removes it if that is what its options or nobody's wish say.
 Status FinishEnd(LockedContainer& container, int exit_code);
 

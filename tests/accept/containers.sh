@@ -252,6 +252,11 @@ check "system prune -a keeps it"                        bash -c "varve system pr
 check "-f removes it, and what the container needs stays" bash -c "varve rmi -f committed:2 && ! varve images -q committed:2 | grep . && varve system prune -af && varve start -a need; rc=\$?; varve rm need; exit \$rc"
 varve rm tt >/dev/null; varve rmi -f committed:1 running opts voldeb >/dev/null 2>&1; varve tag localhost/debian:latest deb 2>/dev/null || { varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb; }
 
+# -- prune
+check "container prune removes what does not run, and only that" bash -c "varve run -d --name p1 deb sleep 1000; varve create --name p2 deb true; varve run --name p3 deb sh -c 'head -c 2000000 /dev/zero >/f'; varve container prune -f >$scratch/pruned && grep -qx 'Deleted Containers:' $scratch/pruned && [ \$(grep -cEx '[0-9a-f]{64}' $scratch/pruned) = 2 ] && grep -E 'Total reclaimed space: 2\.[0-9]+ MB' $scratch/pruned && [ \"\$(varve ps -a --format json | jq -r .Names)\" = p1 ]; rc=\$?; varve rm -f p1; exit \$rc"
+check "it asks first, and no is no"                     bash -c "varve create --name p1 deb true; echo n | varve container prune | grep -q 'WARNING! This will remove all stopped containers' && [ \$(varve ps -aq | wc -l) = 1 ]; rc=\$?; varve rm -f p1; exit \$rc"
+check "system prune removes them too"                   bash -c "id=\$(varve create deb true); varve system prune -f | grep -qx \$id && [ -z \"\$(varve ps -aq)\" ] && varve images | grep -q '^localhost/debian'"
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"
