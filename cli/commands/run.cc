@@ -11,6 +11,7 @@
 #include "cli/containers.h"
 #include "cli/foreground.h"
 #include "cli/pull.h"
+#include "cli/runtime/binfmt.h"
 #include "cli/runtime/container.h"
 #include "cli/runtime/container_storage.h"
 
@@ -37,9 +38,29 @@ struct RunCommandOptions {
   std::vector<std::string> rest;  // the image, then its command
 };
 
+// An image that is here, if it is for the platform that was asked for.
+Status CheckPlatform(const v1::ImageDetail& image, const std::string& name, const std::string& wanted) {
+  if (wanted.empty()) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const Platform platform, Platform::Parse(wanted));
+  VARVE_ASSIGN_OR_RETURN(const ImageConfig config, ParseImageConfig(AsBytes(image.config())));
+  const std::vector<Platform> runnable = platform.Runnable();
+  const bool matches = std::ranges::any_of(runnable, [&](const Platform& one) {
+    return one.os == config.platform.os && one.architecture == config.platform.architecture &&
+           (config.platform.variant.empty() || one.variant == config.platform.variant);
+  });
+  if (matches) return Ok();
+  return Error(Code::kNotFound,
+               fmt::format("image with reference {} was found but does not match the specified platform: wanted {}, "
+                           "actual: {}",
+                           name, platform.ToString(), config.platform.ToString()));
+}
+
 Result<v1::ImageDetail> ImageFor(DaemonClient& daemon, const RunCommandOptions& options, const std::string& image) {
   if (options.pull != "always") {
     auto found = daemon.InspectImage(image, DaemonClient::Purpose::kUse);
+    if (found.ok()) {
+      if (Status fits = CheckPlatform(*found, image, options.platform); !fits.ok()) found = fits.error();
+    }
     if (found.ok() || found.error().code() != Code::kNotFound || options.pull == "never") return found;
     fmt::print(stderr, "Unable to find image '{}' locally\n", image);
   }
@@ -95,7 +116,9 @@ struct Made {
   ContainerRoots roots;
 };
 
-Result<Made> Make(Session& session, const RunCommandOptions& options) {
+enum class Then { kStart, kNothing };
+
+Result<Made> Make(Session& session, const RunCommandOptions& options, Then then) {
   if (options.rest.empty()) return Error(Code::kInvalidArgument, "name an image");
   const std::string& name = options.rest.front();
   if (name.starts_with("-")) return Error(Code::kInvalidArgument, "unknown flag: " + name + "; see --help");
@@ -104,6 +127,7 @@ Result<Made> Make(Session& session, const RunCommandOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail detail, ImageFor(daemon, options, name));
   RunImage image{.name = name, .id = detail.config_digest(), .chain_id = detail.chain_id(), .config = {}, .root = {}};
   VARVE_ASSIGN_OR_RETURN(image.config, ParseImageConfig(AsBytes(detail.config())));
+  if (then == Then::kStart) VARVE_RETURN_IF_ERROR(CheckExecutable(image.config.platform).In(name));
   VARVE_ASSIGN_OR_RETURN(image.root, session.ImageRoot(daemon, detail));
   VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> mounted, MountedImages(run.storage));
   for (const std::string& other : mounted) {
@@ -134,7 +158,7 @@ Result<int> RunRun(Session& session, const RunCommandOptions& options) {
     const Terminal terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
     VARVE_RETURN_IF_ERROR(CheckForeground(foreground.attach, terminal));
   }
-  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options, Then::kStart));
   if (!options.detach) return StartInForeground(session, std::move(made.container), std::move(made.roots), foreground);
   const Status started = StartOn(session, made.container, std::move(made.roots));
   if (!started.ok()) return ReportStart(started.error());
@@ -143,7 +167,7 @@ Result<int> RunRun(Session& session, const RunCommandOptions& options) {
 }
 
 Result<int> RunCreate(Session& session, const RunCommandOptions& options) {
-  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options));
+  VARVE_ASSIGN_OR_RETURN(Made made, Make(session, options, Then::kNothing));
   fmt::print("{}\n", made.container->record.id);
   return 0;
 }

@@ -132,6 +132,15 @@ check "--group-add, by name and number, and for an exec" bash -c "varve run -d -
 check "--init is process 1, and passes the exit code on" bash -c "varve run --rm --init deb sh -c 'read -r name </proc/1/comm; [ \$name != sh ] && exit 7'; [ \$? = 7 ]"
 check "and leaves no trace in what the container wrote" bash -c "varve run --name tt --init deb true; ! find \"$VARVE_ROOT\"/containers/*/upper -name '*init*' | grep .; rc=\$?; varve rm tt; exit \$rc"
 
+# -- platforms
+foreign=$([ "$(uname -m)" = s390x ] && echo riscv64 || echo s390x)
+tar -c -C "$scratch" profile.json | varve import --platform "linux/$foreign" - localhost/foreign >/dev/null
+check "an image for another processor is a clear error" bash -c "$(declare -f refuses); refuses 'image is for linux/$foreign.*qemu-user-static' varve run --rm localhost/foreign true"
+check "create takes it: it may be for its files alone"  bash -c "varve create --name tt localhost/foreign true && varve rm tt"
+check "an image that is here for another platform is not taken" refuses 'does not match the specified platform' varve run --rm --pull never --platform "linux/$foreign" deb true
+check "the one that was asked for is"                   varve run --rm --pull never --platform "$(varve inspect --type image deb | jq -r '.[0] | .Os + "/" + .Architecture')" deb true
+varve rmi localhost/foreign >/dev/null
+
 # -- exec
 up web -e A=b -w /usr deb sh -c 'echo up; sleep 1000'; says web up
 check "exec runs beside it, with its environment and directory" prints 'b /usr 0' varve exec web sh -c 'echo $A $(pwd) $(id -u)'
