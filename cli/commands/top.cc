@@ -38,7 +38,7 @@ Result<int> RunTop(Session& session, const TopOptions& options) {
   std::vector<std::string> arguments = {ps};
   arguments.insert(arguments.end(), options.rest.begin() + 1, options.rest.end());
   if (arguments.size() == 1) arguments.emplace_back("-ef");
-  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram(arguments));
+  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({.arguments = arguments}));
   if (said.exit_code != 0) return Error(Code::kInvalidArgument, "ps: " + said.text);
   const std::vector<pid_t> processes = ProcessesIn(container.record.id);
 

@@ -11,6 +11,7 @@
 #include "cli/listing/rows.h"
 #include "cli/print.h"
 #include "cli/runtime/key_value.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/room.h"
 #include "cli/runtime/time_text.h"
 #include "cli/runtime/walk_tree.h"
@@ -35,7 +36,7 @@ struct VolumeOptions {
 ContainerRoom RoomOf(const Session& session) { return ContainerRoom(session.paths().containers()); }
 
 Result<int> RunCreate(Session& session, const VolumeOptions& options) {
-  Volume volume{.name = options.names.empty() ? NewContainerId() : options.names.front(),
+  Volume volume{.name = options.names.empty() ? NewId() : options.names.front(),
                 .created = TimeText(std::chrono::system_clock::now()),
                 .anonymous = options.names.empty()};
   for (const std::string& label : options.labels) volume.labels.insert(SplitAtEquals(label));

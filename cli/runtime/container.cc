@@ -26,6 +26,7 @@
 #include "cli/runtime/key_value.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/mounts.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/namespaces.h"
 #include "cli/runtime/overlay.h"
 #include "cli/runtime/programs.h"
@@ -41,7 +42,7 @@ namespace {
 
 Result<std::string> HostnameOf(const RunOptions& options, const std::string& id) {
   if (!options.hostname.empty()) return options.hostname;
-  if (options.network == Network::kNone) return id.substr(0, 12);
+  if (options.network == Network::kNone) return id.substr(0, kShortIdDigits);
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return ErrnoError(errno, "hostname");
   return std::string(name.data());
@@ -199,7 +200,7 @@ ContainerRoots RootsOf(RunImage image) {
 
 Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image) {
   VARVE_RETURN_IF_ERROR(room.Sweep());
-  const std::string id = NewContainerId();
+  const std::string id = NewId();
   VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(options, image, id));
   const std::string& asked = options.stop_signal;
   const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
@@ -289,7 +290,8 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
   const auto start = [&]() -> Status {
     VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
     VARVE_RETURN_IF_ERROR(before_start());
-    VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", conmon.bundle + "/runc", "start", record.id}));
+    VARVE_ASSIGN_OR_RETURN(const Said said,
+                           RunProgram({.arguments = {runc, "--root", conmon.bundle + "/runc", "start", record.id}}));
     return said.exit_code == 0 ? Ok() : Status(StartError(said.text));
   };
   Status started = start();

@@ -11,6 +11,7 @@
 #include "cached/base/fs.h"
 #include "cli/runtime/inside.h"
 #include "cli/runtime/key_value.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/storage_options.h"
 #include "cli/runtime/time_text.h"
 #include "cli/runtime/volumes.h"
@@ -103,7 +104,7 @@ Result<Mounts> PlanMounts(const ContainerRoom& room, const StorageOptions& optio
   }
   for (ContainerMount& mount : mounts) {
     if (mount.kind != MountKind::kVolume) continue;
-    if (mount.name.empty()) mount.name = NewContainerId();
+    if (mount.name.empty()) mount.name = NewId();
     mount.source = room.volumes().DataOf(mount.name);
   }
   return mounts;

@@ -109,7 +109,7 @@ Status RunRunc(const ContainerRoom& room, const Container& container, const char
   std::thread thread([&] {
     const Status entered = EnterRuncsNamespaces(container);
     const std::string& id = container.record.id;
-    said = entered.ok() ? RunProgram({runc, "--root", room.BundleOf(id) + "/runc", verb, id})
+    said = entered.ok() ? RunProgram({.arguments = {runc, "--root", room.BundleOf(id) + "/runc", verb, id}})
                         : Result<Said>(entered.error());
   });
   thread.join();

@@ -29,7 +29,7 @@ struct Pause {
 };
 
 Status Freeze(const std::string& runc, const std::string& root, const std::string& id) {
-  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({runc, "--root", root, "pause", id}));
+  VARVE_ASSIGN_OR_RETURN(const Said said, RunProgram({.arguments = {runc, "--root", root, "pause", id}}));
   return said.exit_code == 0 ? Ok() : Error(Code::kInternal, "it cannot be paused: " + said.text);
 }
 

@@ -81,15 +81,20 @@ class Attributes {
 
 }  // namespace
 
-Result<std::string> FindProgram(const std::string& name, const std::string& package) {
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::string_view directory = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
+std::string FindIn(std::string_view directories, const std::string& name) {
+  while (!directories.empty()) {
+    const std::string_view directory = directories.substr(0, directories.find(':'));
+    directories.remove_prefix(std::min(directory.size() + 1, directories.size()));
     std::string candidate = fmt::format("{}/{}", directory, name);
     if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
+  return {};
+}
+
+Result<std::string> FindProgram(const std::string& name, const std::string& package) {
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+  std::string found = FindIn(path == nullptr ? "" : path, name);
+  if (!found.empty()) return found;
   return Error(Code::kFailedPrecondition,
                fmt::format("{} is not on PATH: install it (Debian: apt-get install {})", name, package));
 }
@@ -123,17 +128,19 @@ Result<Pipe> Pipe::Open() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<Said> RunProgram(const std::vector<std::string>& arguments) {
+Result<Said> RunProgram(Program program) {
   VARVE_ASSIGN_OR_RETURN(Pipe pipe, Pipe::Open());
-  const int writer = pipe.writer.get();
-  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = arguments,
-                                                 .descriptors = {{writer, STDOUT_FILENO}, {writer, STDERR_FILENO}}}));
+  const auto standard_error = [](const auto& pair) { return pair.second == STDERR_FILENO; };
+  if (std::ranges::none_of(program.descriptors, standard_error))
+    program.descriptors.emplace_back(pipe.writer.get(), STDERR_FILENO);
+  program.descriptors.emplace_back(pipe.writer.get(), STDOUT_FILENO);
+  VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn(program));
   pipe.writer.Reset();
   std::string text;
   std::array<char, 4096> buffer;
   for (ssize_t n = 0; (n = ::read(pipe.reader.get(), buffer.data(), buffer.size())) != 0;) {
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoError(errno, arguments[0]);
+    if (n < 0) return ErrnoError(errno, program.arguments[0]);
     text.append(buffer.data(), std::min(static_cast<std::size_t>(n), kSaidBytesMax - text.size()));
   }
   VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitExit(pid));

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,12 +12,14 @@
 
 namespace varve {
 
+// The path of the program `name` in the first of `directories` ("/a:/b") that has it; empty if none has.
+std::string FindIn(std::string_view directories, const std::string& name);
 // The path of `name`, from PATH. kFailedPrecondition says how to get it: it is in the Debian package `package`.
 Result<std::string> FindProgram(const std::string& name, const std::string& package);
 
-// A program to be started with the caller's PATH and VARVE_ROOT, `environment`, and nothing else of its environment:
-// runc acts on NOTIFY_SOCKET, LISTEN_FDS and GODEBUG. It starts in the namespaces and working directory of the calling
-// thread.
+// A program to be started with the caller's PATH and VARVE_ROOT, `environment`, and nothing else of its
+// environment: runc acts on NOTIFY_SOCKET, LISTEN_FDS and GODEBUG. It starts in the namespaces and working directory of
+// the calling thread.
 struct Program {
   std::vector<std::string> arguments;  // the first is its path
   std::vector<std::string> environment = {};
@@ -40,7 +43,8 @@ struct Said {
 };
 inline constexpr std::size_t kSaidBytesMax = 1 << 20;
 
-// Runs a program to its end, and until nobody can write to its output any more.
-Result<Said> RunProgram(const std::vector<std::string>& arguments);
+// Runs a program to its end, and until nobody can write to its output any more. Of `descriptors`, standard output is
+// ours to set, and standard error where it is not named.
+Result<Said> RunProgram(Program program);
 
 }  // namespace varve

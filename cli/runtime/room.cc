@@ -1,9 +1,7 @@
 #include "cli/runtime/room.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,45 +11,22 @@
 #include <thread>
 
 #include "cached/base/bytes.h"
-#include "cached/base/check.h"
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
 #include "cli/runtime/cgroups.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/remove_tree.h"
 
 namespace varve {
 namespace {
 
-constexpr std::size_t kIdDigits = 64;
-constexpr std::size_t kShortIdDigits = 12;
-constexpr std::size_t kNameBytesMax = 255;
 constexpr int kExitUnseen = 255;
 constexpr std::chrono::seconds kWatchersMax{2};
 constexpr std::chrono::milliseconds kWatchersPoll{5};
 
 bool IsId(std::string_view name) {
   return name.size() == kIdDigits && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-// docker's rule, so that a name is never mistaken for an option or a path.
-Status CheckName(std::string_view name) {
-  const auto plain = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto inner = [&](char c) { return plain(c) || c == '_' || c == '.' || c == '-'; };
-  if (name.size() >= 2 && name.size() <= kNameBytesMax && plain(name[0]) && std::ranges::all_of(name, inner))
-    return Ok();
-  return Error(Code::kInvalidArgument,
-               fmt::format("invalid container name ({}): only [a-zA-Z0-9][a-zA-Z0-9_.-]+ is allowed", name));
-}
-
-// Locks `path`, creating it unless `flags` are 0. kUnavailable if `operation` has LOCK_NB and somebody else has it.
-Result<UniqueFd> LockFile(const std::string& path, int operation, int flags = O_CREAT) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
-  if (!fd.valid()) return ErrnoError(errno, path);
-  while (::flock(fd.get(), operation) != 0) {
-    if (errno != EINTR) return ErrnoError(errno, path);
-  }
-  return fd;
 }
 
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -127,12 +102,6 @@ std::string_view StatusName(const Container& container) {
   return container.paused ? "paused" : StatusName(container.state.status);
 }
 
-std::string NewContainerId() {
-  std::array<std::byte, kIdDigits / 2> random;
-  VARVE_CHECK(::getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
-  return ToHex(random);
-}
-
 Result<std::vector<std::string>> ContainerRoom::Ids() const {
   if (!Exists(directory_)) return std::vector<std::string>();
   VARVE_ASSIGN_OR_RETURN(std::vector<std::string> names, Fs::Real().List(directory_));
@@ -144,7 +113,7 @@ Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
                                               const std::function<Status(const std::string&)>& fill) const {
   const std::string& id = record.id;
   if (record.name.empty()) record.name = id.substr(0, kShortIdDigits);
-  VARVE_RETURN_IF_ERROR(CheckName(record.name));
+  VARVE_RETURN_IF_ERROR(CheckName("container", record.name));
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(directory_));
   const std::string directory = DirectoryOf(id);
   UniqueFd lock;
@@ -232,7 +201,7 @@ Result<std::vector<Container>> ContainerRoom::List() const {
 }
 
 Result<Container> ContainerRoom::Find(const std::string& name) const {
-  if (const std::string id = CheckName(name).ok() ? IdOfName(*this, name) : ""; !id.empty()) {
+  if (const std::string id = CheckName("container", name).ok() ? IdOfName(*this, name) : ""; !id.empty()) {
     Result<Container> container = Load(id);
     if (container.ok() || container.error().code() != Code::kNotFound) return container;
   }
@@ -308,7 +277,7 @@ Status LockedContainer::SaveState() {
 }
 
 Status LockedContainer::Rename(const std::string& name) {
-  VARVE_RETURN_IF_ERROR(CheckName(name));
+  VARVE_RETURN_IF_ERROR(CheckName("container", name));
   VARVE_RETURN_IF_ERROR(TakeName(room_, name, container_.record.id));
   const std::string before = std::exchange(container_.record.name, name);
   const std::string path = room_.DirectoryOf(container_.record.id) + "/container.json";

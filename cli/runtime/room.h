@@ -13,8 +13,6 @@
 
 namespace varve {
 
-std::string NewContainerId();  // 64 hex digits
-
 struct Container {
   ContainerRecord record;
   ContainerState state;  // as it is, not only as it is stored: see ContainerRoom

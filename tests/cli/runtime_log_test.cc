@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "cli/runtime/container_log.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/time_text.h"
 #include "tests/support/temp_dir.h"
 
@@ -17,7 +18,7 @@ class RuntimeLogTest : public testing::Test {
  protected:
   RuntimeLogTest() {
     ContainerRecord record{};
-    record.id = id_ = NewContainerId();
+    record.id = id_ = NewId();
     LockedContainer container = std::move(*room_.Create(record, [](const std::string&) { return Ok(); }));
     container->state.status = ContainerStatus::kExited;
     container->state.started = "2026-01-01T00:00:00.000000000Z";

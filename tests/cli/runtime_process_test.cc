@@ -27,15 +27,15 @@ TEST(RuntimeProcessTest, AZombieDoesNotLive) {
 }
 
 TEST(RuntimeProgramsTest, AProgramsOutputAndExitCodeAreReturned) {
-  const Said said = *RunProgram({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"});
+  const Said said = *RunProgram({.arguments = {"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}});
   EXPECT_EQ(said.exit_code, 3);
   EXPECT_EQ(said.text, "out\nerr\n");
-  EXPECT_EQ(RunProgram({"/bin/sh", "-c", "kill -9 $$"})->exit_code, 137);
-  EXPECT_FALSE(RunProgram({"/no/such/program"}).ok());
+  EXPECT_EQ(RunProgram({.arguments = {"/bin/sh", "-c", "kill -9 $$"}})->exit_code, 137);
+  EXPECT_FALSE(RunProgram({.arguments = {"/no/such/program"}}).ok());
 }
 
 TEST(RuntimeProgramsTest, WhatIsSaidIsBounded) {
-  EXPECT_EQ(RunProgram({"/bin/sh", "-c", "head -c 3000000 /dev/zero"})->text.size(), kSaidBytesMax);
+  EXPECT_EQ(RunProgram({.arguments = {"/bin/sh", "-c", "head -c 3000000 /dev/zero"}})->text.size(), kSaidBytesMax);
 }
 
 TEST(RuntimeProgramsTest, AProgramThatIsNotInstalledIsNamedWithItsPackage) {

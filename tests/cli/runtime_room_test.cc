@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/runtime/names.h"
 #include "cli/runtime/room.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,7 +21,7 @@ class RuntimeRoomTest : public testing::Test {
   const ContainerRoom& room() const { return room_; }
 
   Result<LockedContainer> Create(const std::string& name, AtEnd at_end = AtEnd::kKept) const {
-    ContainerRecord record{.id = NewContainerId(),
+    ContainerRecord record{.id = NewId(),
                            .name = name,
                            .image = "image",
                            .image_id = "sha256:0",
@@ -138,7 +139,7 @@ TEST_F(RuntimeRoomTest, ProcessesOfAnotherBootDoNotLive) {
 TEST_F(RuntimeRoomTest, SweepingRemovesWhatWasToBeRemovedAndKeepsTheRest) {
   Abandon("kept", AtEnd::kKept);
   Abandon("thrown-away", AtEnd::kRemoved);
-  const std::string half_made = room().DirectoryOf(NewContainerId());
+  const std::string half_made = room().DirectoryOf(NewId());
   std::filesystem::create_directories(half_made + "/upper");
   ASSERT_TRUE(room().Sweep().ok());
   ASSERT_EQ(room().List()->size(), 1u);
