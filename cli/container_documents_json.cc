@@ -33,6 +33,10 @@ Json StateOf(const Container& container, pid_t pid) {
           {"FinishedAt", TimeOr(state.finished)}};
 }
 
+std::string NetworksText(const NetworkOptions& options) {
+  return options.kind() == NetworkKind::kContainer ? "" : options.network;
+}
+
 Json UlimitsOf(const Json& bundle) {
   Json limits = Json::array();
   for (const Json& limit : bundle.value(Json::json_pointer("/process/rlimits"), Json::array())) {
@@ -49,7 +53,7 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
   const auto limit = [&](const char* path) { return bundle.value(Json::json_pointer(path), std::int64_t{0}); };
   const std::int64_t processes = limit("/linux/resources/pids/limit");
   return {{"Binds", options.storage.volumes},
-          {"NetworkMode", options.network == Network::kHost ? "host" : "none"},
+          {"NetworkMode", options.network.network},
           {"RestartPolicy",
            {{"Name", restart.on_failure ? "on-failure" : "no"}, {"MaximumRetryCount", restart.most_times.value_or(0)}}},
           {"AutoRemove", options.at_end == AtEnd::kRemoved},
@@ -153,7 +157,7 @@ std::string ContainerRowJson(const Container& container, const std::string& id, 
                      {"Label", LabelsOf(record)},
                      {"Labels", fmt::format("{}", fmt::join(record.options.labels, ","))},
                      {"Names", record.name},
-                     {"Networks", record.options.network == Network::kHost ? "host" : "none"},
+                     {"Networks", NetworksText(record.options.network)},
                      {"Ports", ""},
                      {"RunningFor", AgoOf(record.created)},
                      {"State", StatusName(container)},

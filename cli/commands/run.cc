@@ -6,6 +6,7 @@
 #include "cached/base/fs.h"
 #include "cli/cli.h"
 #include "cli/commands/run_limits.h"
+#include "cli/commands/run_options.h"
 #include "cli/commands/run_security.h"
 #include "cli/commands/run_storage.h"
 #include "cli/containers.h"
@@ -29,7 +30,6 @@ struct RunCommandOptions {
   std::string restart = "no";
   std::string id_file;
   bool read_only = false;
-  std::string network = "host";
   std::string entrypoint;
   bool has_entrypoint = false;
   std::string pull = "missing";
@@ -88,7 +88,6 @@ Result<RunOptions> OptionsOf(const RunCommandOptions& options) {
   RunOptions run = options.run;
   run.args.assign(options.rest.begin() + 1, options.rest.end());
   if (options.has_entrypoint) run.entrypoint = options.entrypoint;
-  run.network = options.network == "none" ? Network::kNone : Network::kHost;
   run.root_access = options.read_only ? RootAccess::kReadOnly : RootAccess::kReadWrite;
   run.standard_input = !options.interactive ? Stdin::kEmpty : options.detach ? Stdin::kOpen : Stdin::kPassed;
   run.terminal = options.terminal ? Terminal::kAllocated : Terminal::kNone;
@@ -195,8 +194,7 @@ void AddOptions(CLI::App* command, const std::shared_ptr<RunCommandOptions>& opt
   AddStorageOptions(command, run.storage);
   command->add_option("--entrypoint", options->entrypoint, "run this instead of the image's entrypoint")
       ->each([options](const std::string&) { options->has_entrypoint = true; });
-  command->add_option("--network", options->network, "host (the default) or none")
-      ->check(CLI::IsMember({"host", "none"}));
+  AddNetworkOptions(command, run.network);
   command->add_option("--hostname", run.hostname, "its host name");
   command->add_flag("--read-only", options->read_only, "make its root read-only");
   command->add_option("--cap-add", run.cap_add, "a capability, or ALL")->allow_extra_args(false);

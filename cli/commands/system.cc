@@ -6,6 +6,7 @@
 #include "cli/documents.h"
 #include "cli/mounts.h"
 #include "cli/print.h"
+#include "cli/runtime/connection.h"
 #include "cli/runtime/life.h"
 #include "cli/scratch.h"
 
@@ -46,6 +47,7 @@ Result<int> RunStop(Session& session, const StopOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::string users, UsedBy(session));
   if (!users.empty())
     return Error(Code::kFailedPrecondition, "varve is in use; stop these first, or use --force:" + users);
+  VARVE_RETURN_IF_ERROR(TakeDownNetworks(ContainerRoom(session.paths().containers())));
   VARVE_RETURN_IF_ERROR(session.Stop());
   return 0;
 }

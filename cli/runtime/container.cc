@@ -20,6 +20,7 @@
 #include "cli/runtime/arguments.h"
 #include "cli/runtime/capabilities.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/connection.h"
 #include "cli/runtime/container_storage.h"
 #include "cli/runtime/environment.h"
 #include "cli/runtime/etc_files.h"
@@ -40,9 +41,15 @@
 namespace varve {
 namespace {
 
-Result<std::string> HostnameOf(const RunOptions& options, const std::string& id) {
+// That of a container that shares its network with another is the other's.
+Result<std::string> HostnameOf(const ContainerRoom& room, const RunOptions& options, const std::string& id) {
   if (!options.hostname.empty()) return options.hostname;
-  if (options.network == Network::kNone) return id.substr(0, kShortIdDigits);
+  if (options.network.kind() == NetworkKind::kContainer) {
+    const std::string path = room.BundleOf(options.network.container()) + "/hostname";
+    VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, HOST_NAME_MAX + 1));
+    return std::string(AsText(text).substr(0, AsText(text).find('\n')));
+  }
+  if (options.network.kind() != NetworkKind::kHost) return id.substr(0, kShortIdDigits);
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return ErrnoError(errno, "hostname");
   return std::string(name.data());
@@ -105,16 +112,17 @@ Result<std::vector<Mount>> OwnMounts(const RunOptions& options, const ContainerS
 }
 
 // All that can be refused before anything is made on disk.
-Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& image, const std::string& id) {
+Result<ContainerSpec> PlanContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image,
+                                    const std::string& id) {
   const ContainerConfig& config = image.config.config;
   ContainerSpec spec;
-  spec.network = options.network;
+  spec.network = options.network.kind();
   spec.root_access = options.root_access;
   spec.terminal = options.terminal;
   spec.first_process = options.first_process;
   VARVE_ASSIGN_OR_RETURN(spec.args, ContainerArguments(config, options.entrypoint, options.args));
   VARVE_ASSIGN_OR_RETURN(spec.cwd, ContainerWorkingDirectory(config, options.workdir));
-  VARVE_ASSIGN_OR_RETURN(spec.hostname, HostnameOf(options, id));
+  VARVE_ASSIGN_OR_RETURN(spec.hostname, HostnameOf(room, options, id));
   VARVE_ASSIGN_OR_RETURN(spec.env, ContainerEnvironment(spec.hostname, config.env, options.env_files, options.env));
   if (options.terminal == Terminal::kAllocated) AddTerm(spec.env);
   const std::string& user = options.user.empty() ? config.user : options.user;
@@ -125,12 +133,26 @@ Result<ContainerSpec> PlanContainer(const RunOptions& options, const RunImage& i
   return spec;
 }
 
+// What /etc has of the network. With a network of ours the address is known, and written, at each start.
+Result<std::vector<Mount>> EtcFiles(const ContainerRoom& room, const RunOptions& options, const ContainerSpec& spec,
+                                    const std::string& bundle) {
+  const NetworkOptions& network = options.network;
+  if (network.kind() == NetworkKind::kContainer) return MountsOfEtcFiles(room.BundleOf(network.container()));
+  const bool named = network.kind() == NetworkKind::kNamed;
+  const std::string own_name = network.kind() == NetworkKind::kNone ? spec.hostname : named ? "" : options.hostname;
+  return WriteEtcFiles(bundle, spec.hostname, own_name, network.kind());
+}
+
 // Adds to `spec` what lies in the bundle, and writes its config.json.
-Status WriteBundle(const RunOptions& options, const std::string& id, const std::string& bundle, ContainerSpec& spec) {
+Status WriteBundle(const ContainerRoom& room, const RunOptions& options, const std::string& id, ContainerSpec& spec) {
+  const std::string bundle = room.BundleOf(id);
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(bundle));
-  const std::string own_name = options.network == Network::kNone ? spec.hostname : options.hostname;
-  VARVE_ASSIGN_OR_RETURN(std::vector<Mount> etc_files, WriteEtcFiles(bundle, spec.hostname, own_name, options.network));
+  VARVE_ASSIGN_OR_RETURN(std::vector<Mount> etc_files, EtcFiles(room, options, spec, bundle));
   VARVE_ASSIGN_OR_RETURN(spec.mounts, ArrangeMounts(std::move(etc_files), spec.mounts));
+  if (spec.network == NetworkKind::kNamed || spec.network == NetworkKind::kContainer) {
+    spec.network_namespace = bundle + kNamespaceInBundle;
+    VARVE_RETURN_IF_ERROR(Fs::Real().Open(spec.network_namespace, OpenMode::kCreateNew));  // to be mounted on
+  }
   VARVE_ASSIGN_OR_RETURN(const std::string config, OciRuntimeConfig(spec, id));
   VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(bundle + "/config.json", OpenMode::kCreateNew));
   return file->WriteAt(0, AsBytes(config));
@@ -149,14 +171,16 @@ Status AttachImages(const ContainerRecord& record, const std::vector<UniqueFd>& 
 }
 
 // In a mount namespace of its own, with the container's directory as working directory.
-Status MountRoots(const ContainerRoom& room, const ContainerRecord& record, const ContainerRoots& roots) {
+Status MountAll(const ContainerRoom& room, const ContainerRecord& record, const ContainerRoots& roots,
+                const Connection& connection) {
   const std::string directory = room.DirectoryOf(record.id);
   if (::chdir(directory.c_str()) != 0) return ErrnoError(errno, directory);
   const bool thrown_away = record.options.at_end == AtEnd::kRemoved;
   VARVE_ASSIGN_OR_RETURN(const UniqueFd overlay,
                          MountOverlay(roots.image, thrown_away ? Upper::kThrownAway : Upper::kKept));
   VARVE_RETURN_IF_ERROR(AttachImages(record, roots.mounted));
-  return AddDockerMarks(overlay.get());
+  VARVE_RETURN_IF_ERROR(AddDockerMarks(overlay.get()));
+  return ShowNamespace(connection, room.BundleOf(record.id));
 }
 
 Status MarkRunning(LockedContainer& container, Keeper keeper, const ProcessId& keeper_process,
@@ -183,6 +207,7 @@ Status CheckStartable(const Container& container) {
 // What is left of a container that could not be started.
 Status GiveUp(LockedContainer& container, int exit_code, const Error& error) {
   if (container->record.options.at_end == AtEnd::kRemoved) return container.Remove();
+  VARVE_RETURN_IF_ERROR(container.Disconnect());
   ContainerState& state = container->state;
   state.status = state.started.empty() ? ContainerStatus::kCreated : ContainerStatus::kExited;
   state.exit_code = exit_code;
@@ -198,10 +223,12 @@ ContainerRoots RootsOf(RunImage image) {
   return roots;
 }
 
-Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image) {
+Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& asked_for, const RunImage& image) {
   VARVE_RETURN_IF_ERROR(room.Sweep());
   const std::string id = NewId();
-  VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(options, image, id));
+  RunOptions options = asked_for;
+  VARVE_ASSIGN_OR_RETURN(options.network, ResolveNetwork(room, asked_for.network));
+  VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(room, options, image, id));
   const std::string& asked = options.stop_signal;
   const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
   const Result<int> number = stop_signal.empty() ? SIGTERM : ParseSignal(stop_signal);
@@ -231,7 +258,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
                                .mounts = std::move(mounts)};
   return room.Create(record, [&](const std::string&) -> Status {
     VARVE_RETURN_IF_ERROR(ProvideMounts(room, id, record.mounts, image.root.get()));
-    return WriteBundle(options, id, room.BundleOf(id), spec);
+    return WriteBundle(room, options, id, spec);
   });
 }
 
@@ -239,6 +266,7 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
   std::optional<LockedContainer> held(std::move(container));
+  const Result<Connection> connection = Connect(room, record);
   const auto mark_running = [&](pid_t runc) -> Status {
     VARVE_ASSIGN_OR_RETURN(const ProcessId us, IdentifyProcess(::getpid()));
     VARVE_ASSIGN_OR_RETURN(const ProcessId process, IdentifyProcess(runc));
@@ -246,13 +274,15 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
     held.reset();
     return Ok();
   };
-  const Result<int> exit_code = InPrivateNamespaces(Namespaces::kMountsAndProcesses, [&]() -> Result<int> {
+  const auto run = [&]() -> Result<int> {
     VARVE_ASSIGN_OR_RETURN(const std::string runc, FindRunc());
-    VARVE_RETURN_IF_ERROR(MountRoots(room, record, roots));
+    VARVE_RETURN_IF_ERROR(MountAll(room, record, roots, *connection));
     return RunBundle(
         runc, {.directory = room.BundleOf(record.id), .id = record.id, .standard_input = record.options.standard_input},
         mark_running);
-  });
+  };
+  const Result<int> exit_code =
+      connection.ok() ? InPrivateNamespaces(Namespaces::kMountsAndProcesses, run) : connection.error();
   if (held) {  // it did not come so far as to run
     GiveUp(*held, kExitVarveFailed, exit_code.error()).IgnoreError("the first error says why");
     return exit_code;
@@ -278,11 +308,13 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
                        .exit_command = exit_command};
   conmon.exit_command.push_back(record.id);
   Held held;
-  const Result<int> begun = InPrivateNamespaces(Namespaces::kMounts, [&]() -> Result<int> {
-    VARVE_RETURN_IF_ERROR(MountRoots(room, record, roots));
+  const Result<Connection> connection = Connect(room, record);
+  const auto begin = [&]() -> Result<int> {
+    VARVE_RETURN_IF_ERROR(MountAll(room, record, roots, *connection));
     VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon));
     return 0;
-  });
+  };
+  const Result<int> begun = connection.ok() ? InPrivateNamespaces(Namespaces::kMounts, begin) : connection.error();
   if (!begun.ok()) {
     GiveUp(container, StartExitCode(begun.error()), begun.error()).IgnoreError("the first error says why");
     return begun.error();

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <string_view>
 
 #include "cached/base/fs.h"
@@ -31,47 +32,68 @@ Result<std::string> HostFile(const std::string& path) {
   return std::string(AsText(*bytes));
 }
 
-std::string WithoutLoopbackServers(std::string_view text) {
+// The lines of `text`, each with its end, that `drop` does not want away.
+std::string WithoutLines(std::string_view text, const std::function<bool(std::string_view)>& drop) {
   std::string kept;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
     text.remove_prefix(line.size());
-    if (line.starts_with("nameserver") && (line.find(" 127.") != line.npos || line.find(" ::1") != line.npos)) continue;
-    kept += line;
+    if (!drop(line)) kept += line;
   }
   return kept;
 }
 
-Result<Mount> WriteEtcFile(const std::string& directory, const std::string& name, std::string_view text) {
+bool NamesLoopbackServer(std::string_view line) {
+  return line.starts_with("nameserver") && (line.find(" 127.") != line.npos || line.find(" ::1") != line.npos);
+}
+
+constexpr std::array<const char*, 3> kNames = {"hostname", "hosts", "resolv.conf"};
+
+Status WriteEtcFile(const std::string& directory, const std::string& name, std::string_view text) {
   const std::string path = directory + "/" + name;
   VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(path, OpenMode::kCreateNew));
   VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
-  if (::fchmod(file->fd(), 0644) != 0) return ErrnoError(errno, path);
-  return Mount{"/etc/" + name, "bind", path, {"rbind", "rprivate"}};
+  return ::fchmod(file->fd(), 0644) == 0 ? Ok() : ErrnoError(errno, path);
 }
 
 }  // namespace
 
 Result<std::vector<Mount>> WriteEtcFiles(const std::string& directory, const std::string& hostname,
-                                         const std::string& own_name, Network network) {
+                                         const std::string& own_name, NetworkKind network) {
   std::string hosts(kLoopbackHosts);
   VARVE_ASSIGN_OR_RETURN(std::string resolv, HostFile("/etc/resolv.conf"));
-  if (network == Network::kHost) {
+  if (network == NetworkKind::kHost) {
     VARVE_ASSIGN_OR_RETURN(hosts, HostFile("/etc/hosts"));
   } else {
-    resolv = WithoutLoopbackServers(resolv);
+    resolv = WithoutLines(resolv, NamesLoopbackServer);
   }
   if (!hosts.empty() && !hosts.ends_with('\n')) hosts += '\n';
   if (!own_name.empty()) hosts += fmt::format("127.0.0.1\t{}\n", own_name);
 
+  const std::array<std::string, kNames.size()> texts = {hostname + "\n", hosts, resolv};
+  for (std::size_t n = 0; n < kNames.size(); ++n) VARVE_RETURN_IF_ERROR(WriteEtcFile(directory, kNames[n], texts[n]));
+  return MountsOfEtcFiles(directory);
+}
+
+std::vector<Mount> MountsOfEtcFiles(const std::string& directory) {
   std::vector<Mount> mounts;
-  const std::array<std::pair<std::string, std::string>, 3> files = {
-      {{"hostname", hostname + "\n"}, {"hosts", hosts}, {"resolv.conf", resolv}}};
-  for (const auto& [name, text] : files) {
-    VARVE_ASSIGN_OR_RETURN(Mount mount, WriteEtcFile(directory, name, text));
-    mounts.push_back(std::move(mount));
-  }
+  for (const std::string name : kNames)
+    mounts.push_back({"/etc/" + name, "bind", directory + "/" + name, {"rbind", "rprivate"}});
   return mounts;
+}
+
+// In place, since it may be mounted.
+Status SetHost(const std::string& hosts, const std::string& address, const std::string& name, const std::string& id) {
+  VARVE_ASSIGN_OR_RETURN(const std::string before, HostFile(hosts));
+  std::string text = WithoutLines(before, [&](std::string_view line) {
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    return line.ends_with("\t" + id) || line.ends_with(" " + id);
+  });
+  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  text += fmt::format("{}\t{}{}{}\n", address, name, name.empty() ? "" : " ", id);
+  VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(hosts, OpenMode::kReadWrite));
+  VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
+  return file->Truncate(text.size());
 }
 
 Status AddDockerMarks(int root) {

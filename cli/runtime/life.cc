@@ -18,6 +18,7 @@
 
 #include "cli/runtime/cgroups.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/connection.h"
 #include "cli/runtime/namespaces.h"
 #include "cli/runtime/programs.h"
 #include "cli/runtime/remove_tree.h"
@@ -315,6 +316,8 @@ Result<Pruned> PruneContainers(const ContainerRoom& room) {
 
 Status FinishEnd(LockedContainer& container, int exit_code) {
   ContainerState& state = container->state;
+  const Status disconnected = container.Disconnect();
+  if (!disconnected.ok()) state.error = disconnected.error().message();  // the next start, removal or sweep tries again
   const Wish wish = std::exchange(state.wish, Wish::kNone);
   state.status = ContainerStatus::kExited;
   state.keeper = Keeper::kNobody;
@@ -335,12 +338,13 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     ContainerState& state = (*container)->state;
     const bool held = state.live() && state.keeper == Keeper::kConmon && state.keeper_process.pid == ::getppid();
     if (!held) return Ok();
-    std::vector<std::string> mounts = {bundle + "/rootfs", room.DirectoryOf(id) + "/lower"};
+    std::vector<std::string> mounts = {bundle + "/rootfs", room.DirectoryOf(id) + "/lower", bundle + kNamespaceInBundle};
     for (const ContainerMount& mount : (*container)->record.mounts) {
       if (mount.kind == MountKind::kImage) mounts.push_back(mount.source);
     }
     for (const std::string& mount : mounts) {
-      if (::umount2(mount.c_str(), MNT_DETACH) != 0 && errno != EINVAL) return ErrnoError(errno, mount);
+      if (::umount2(mount.c_str(), MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT)
+        return ErrnoError(errno, mount);
     }
     VARVE_ASSIGN_OR_RETURN(const SeenEnd end, ReadExitFile(bundle, id));
     state.out_of_memory = ::access((bundle + "/oom").c_str(), F_OK) == 0;

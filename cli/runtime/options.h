@@ -6,15 +6,12 @@
 #include <vector>
 
 #include "cli/runtime/limits.h"
+#include "cli/runtime/network_options.h"
 #include "cli/runtime/security.h"
 #include "cli/runtime/storage.h"
 
 namespace varve {
 
-enum class Network {
-  kHost,  // the caller's own
-  kNone,  // loopback only
-};
 enum class RootAccess { kReadWrite, kReadOnly };
 enum class Stdin {
   kEmpty,   // /dev/null
@@ -48,7 +45,7 @@ struct RunOptions {
   std::vector<std::string> cap_add;  // capabilities.h
   std::vector<std::string> cap_drop;
   std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"
-  Network network = Network::kHost;
+  NetworkOptions network;
   RootAccess root_access = RootAccess::kReadWrite;
   Stdin standard_input = Stdin::kEmpty;
   Terminal terminal = Terminal::kNone;

@@ -101,7 +101,7 @@ Result<std::string> FindProgram(const std::string& name, const std::string& pack
 
 Result<pid_t> Spawn(const Program& program) {
   std::vector<std::string> arguments = program.arguments, environment = program.environment;
-  for (const char* name : {"PATH", "VARVE_ROOT"}) {
+  for (const char* name : {"PATH", "VARVE_ROOT", "CNI_PATH"}) {
     if (std::string variable = Variable(name); !variable.empty()) environment.push_back(std::move(variable));
   }
   Actions actions;

@@ -17,7 +17,7 @@ std::string FindIn(std::string_view directories, const std::string& name);
 // The path of `name`, from PATH. kFailedPrecondition says how to get it: it is in the Debian package `package`.
 Result<std::string> FindProgram(const std::string& name, const std::string& package);
 
-// A program to be started with the caller's PATH and VARVE_ROOT, `environment`, and nothing else of its
+// A program to be started with the caller's PATH, VARVE_ROOT and CNI_PATH, `environment`, and nothing else of its
 // environment: runc acts on NOTIFY_SOCKET, LISTEN_FDS and GODEBUG. It starts in the namespaces and working directory of
 // the calling thread.
 struct Program {

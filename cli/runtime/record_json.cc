@@ -22,7 +22,6 @@ namespace varve {
 
 // nlohmann finds these by their types, so they cannot stand in the unnamed namespace. The first of each table is also
 // what an unknown text becomes.
-NLOHMANN_JSON_SERIALIZE_ENUM(Network, {{Network::kHost, "host"}, {Network::kNone, "none"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(RootAccess, {{RootAccess::kReadWrite, "rw"}, {RootAccess::kReadOnly, "ro"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Stdin, {{Stdin::kEmpty, "empty"}, {Stdin::kPassed, "passed"}, {Stdin::kOpen, "open"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Terminal, {{Terminal::kNone, "none"}, {Terminal::kAllocated, "allocated"}})
@@ -47,6 +46,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RestartPolicy, on_failure, most_
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LimitOptions, memory, memory_swap, cpus, cpuset_cpus, pids_limit,
                                                 shm_size, ulimits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SecurityOptions, privileged, options, devices, groups)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(NetworkOptions, network)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
                                                 env_files, storage, cap_add, cap_drop, labels, network, root_access,
                                                 standard_input, terminal, at_end, restart, limits, security,

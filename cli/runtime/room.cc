@@ -9,12 +9,15 @@
 #include <array>
 #include <cerrno>
 #include <thread>
+#include <tuple>
 
 #include "cached/base/bytes.h"
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
 #include "cli/runtime/cgroups.h"
 #include "cli/runtime/conmon.h"
+#include "cli/runtime/connection.h"
+#include "cli/runtime/endpoint.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/remove_tree.h"
 
@@ -78,9 +81,11 @@ bool HasEndedUnseen(const ContainerState& state) {
 }
 
 // state.json goes first, so that the container is no more; the lock last, so that nobody else starts removing.
-Status RemoveDirectory(const std::string& directory, const std::string& id) {
+Status RemoveDirectory(const ContainerRoom& room, const std::string& id) {
+  const std::string directory = room.DirectoryOf(id);
   VARVE_RETURN_IF_ERROR(RemoveTree(directory + "/state.json"));
   VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
+  VARVE_RETURN_IF_ERROR(Disconnect(room, id));
   VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(directory));
   for (const std::string& name : names) {
     if (name != "lock") VARVE_RETURN_IF_ERROR(RemoveTree(fmt::format("{}/{}", directory, name)));
@@ -169,7 +174,7 @@ Status ContainerRoom::RemoveAnonymousVolumes(const ContainerRecord& record) cons
 // Its lock is held.
 Status ContainerRoom::RemoveLeftover(const std::string& id) const {
   const Result<ContainerRecord> record = LoadRecord(id);
-  VARVE_RETURN_IF_ERROR(RemoveDirectory(DirectoryOf(id), id));
+  VARVE_RETURN_IF_ERROR(RemoveDirectory(*this, id));
   return record.ok() ? RemoveAnonymousVolumes(*record) : Ok();
 }
 
@@ -231,26 +236,30 @@ Result<LockedContainer> ContainerRoom::Lock(const std::string& id) const {
   return LockedContainer(*this, std::move(*lock), std::move(container));
 }
 
-// Needs the lock of the container: whether it is to be swept.
-bool ContainerRoom::IsLeftover(const std::string& id) const {
+// Needs the lock of the container: what of it is to be swept.
+ContainerRoom::Leftover ContainerRoom::LeftoverOf(const std::string& id) const {
   const Result<Container> container = Load(id);
-  if (!container.ok()) return container.error().code() == Code::kNotFound;  // else damaged: not ours to throw away
-  return container->record.options.at_end == AtEnd::kRemoved && container->state.status == ContainerStatus::kExited;
+  if (!container.ok() && container.error().code() == Code::kNotFound) return Leftover::kAll;
+  if (!container.ok() || container->state.live()) return Leftover::kNothing;  // damaged: not ours to throw away
+  const bool ended = container->state.status == ContainerStatus::kExited;
+  if (ended && container->record.options.at_end == AtEnd::kRemoved) return Leftover::kAll;
+  return HasEndpoint(DirectoryOf(id)) ? Leftover::kConnection : Leftover::kNothing;
 }
 
 Status ContainerRoom::Sweep() const {
   if (!Exists(directory_)) return Ok();
-  std::vector<std::pair<std::string, UniqueFd>> leftovers;
+  std::vector<std::tuple<std::string, UniqueFd, Leftover>> leftovers;
   {
     VARVE_ASSIGN_OR_RETURN(const UniqueFd listing, LockFile(RoomLock(*this), LOCK_EX));
     VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
     for (const std::string& id : ids) {
       Result<UniqueFd> lock = LockFile(DirectoryOf(id) + "/lock", LOCK_EX | LOCK_NB);
-      if (lock.ok() && IsLeftover(id)) leftovers.emplace_back(id, std::move(*lock));
+      const Leftover leftover = lock.ok() ? LeftoverOf(id) : Leftover::kNothing;
+      if (leftover != Leftover::kNothing) leftovers.emplace_back(id, std::move(*lock), leftover);
     }
   }
-  for (const auto& [id, lock] : leftovers) {
-    const Status removed = RemoveLeftover(id);
+  for (const auto& [id, lock, leftover] : leftovers) {
+    const Status removed = leftover == Leftover::kAll ? RemoveLeftover(id) : varve::Disconnect(*this, id);
     if (removed.ok() || removed.error().code() == Code::kFailedPrecondition) continue;  // that one is still dying
     LogWarning("container {} is not swept: {}", id.substr(0, kShortIdDigits), removed.error().message());
   }
@@ -286,12 +295,13 @@ Status LockedContainer::Rename(const std::string& name) {
   return saved.ok() ? freed : saved;
 }
 
+Status LockedContainer::Disconnect() { return varve::Disconnect(room_, container_.record.id); }
+
 Status LockedContainer::Remove(AnonymousVolumes volumes) {
-  const std::string directory = room_.DirectoryOf(container_.record.id);
-  AwaitWatchers(directory);
+  AwaitWatchers(room_.DirectoryOf(container_.record.id));
   const std::string& name = container_.record.name;
   if (IdOfName(room_, name) == container_.record.id) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(room_, name)));
-  VARVE_RETURN_IF_ERROR(RemoveDirectory(directory, container_.record.id));
+  VARVE_RETURN_IF_ERROR(RemoveDirectory(room_, container_.record.id));
   return volumes == AnonymousVolumes::kRemoved ? room_.RemoveAnonymousVolumes(container_.record) : Ok();
 }
 

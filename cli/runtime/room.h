@@ -27,10 +27,12 @@ class LockedContainer;
 //   lock                  held for the moment of making a directory or of sweeping
 //   volumes/              what outlives containers (volumes.h)
 //   names/<name>          a symlink that reads <id>
+//   networks/             networks.h
 //   <id>/container.json   the record; written once, but for a new name
 //   <id>/state.json       the state; without it the container does not exist: half made, or half removed
 //   <id>/lock             held (flock) by whoever changes the container, for the moment of the change
 //   <id>/watch            held shared by whoever waits for its end and must see it before it is removed
+//   <id>/network.json     how it is connected (endpoint.h)
 //   <id>/upper, work      what it has written
 //   <id>/bundle/          config.json and what else runc and conmon are given or make
 //   <id>/log              what it has said, if conmon held it
@@ -63,7 +65,8 @@ class ContainerRoom {
   // Waits for its lock. kNotFound.
   Result<LockedContainer> Lock(const std::string& id) const;
 
-  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw.
+  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw; disconnects
+  // others whose end nobody saw.
   Status Sweep() const;
 
  private:
@@ -73,7 +76,8 @@ class ContainerRoom {
   // Those of a container that is gone, as far as no other has them.
   Status RemoveAnonymousVolumes(const ContainerRecord& record) const;
   Status RemoveLeftover(const std::string& id) const;
-  bool IsLeftover(const std::string& id) const;
+  enum class Leftover { kNothing, kConnection, kAll };
+  Leftover LeftoverOf(const std::string& id) const;
   Status SweepNames() const;
 
   std::string directory_;
@@ -91,6 +95,8 @@ class LockedContainer {
   Status SaveState();
   // kAlreadyExists if the name is taken.
   Status Rename(const std::string& name);
+  // From its network (connection.h).
+  Status Disconnect();
   // All of it. The caller has seen to it that nothing of it runs. Waits a moment for those who hold `watch`.
   Status Remove(AnonymousVolumes volumes = AnonymousVolumes::kRemoved);
 

@@ -28,7 +28,8 @@ struct ContainerSpec {
   std::vector<Mount> mounts;
   std::vector<std::pair<std::string, std::string>> labels;
   RootAccess root_access = RootAccess::kReadWrite;
-  Network network = Network::kHost;
+  NetworkKind network = NetworkKind::kHost;
+  std::string network_namespace;  // the path of one that is there; without, runc makes one for kNone
   Terminal terminal = Terminal::kNone;
   FirstProcess first_process = FirstProcess::kCommand;  // kInit: what is mounted at kInitInside
   Security security;

@@ -46,14 +46,21 @@ Json MountsOf(const std::vector<Mount>& mounts) {
   return list;
 }
 
-Json Namespaces(Network network) {
+Json Namespaces(const ContainerSpec& spec) {
   Json list = Json::array();
   for (const char* type : {"mount", "uts", "pid", "ipc"}) list.push_back({{"type", type}});
-  if (network == Network::kNone) list.push_back({{"type", "network"}});
+  if (spec.network != NetworkKind::kHost) list.push_back({{"type", "network"}});
+  if (!spec.network_namespace.empty()) list.back()["path"] = spec.network_namespace;
   struct statfs info{};
   if (::statfs("/sys/fs/cgroup", &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC)
     list.push_back({{"type", "cgroup"}});
   return list;
+}
+
+// docker's, in a network namespace of its own: ports below 1024 are for everybody, and so is ping.
+Json Sysctls(const ContainerSpec& spec) {
+  if (spec.network != NetworkKind::kNone && spec.network != NetworkKind::kNamed) return Json::object();
+  return {{"net.ipv4.ip_unprivileged_port_start", "0"}, {"net.ipv4.ping_group_range", "0 2147483647"}};
 }
 
 // Everything is denied but null, full, zero, random, urandom, tty and console, and what was asked for; runc adds
@@ -125,8 +132,9 @@ Json MaskedPaths() {
 
 Json LinuxOf(const ContainerSpec& spec, const std::string& id) {
   Json part = {{"cgroupsPath", CgroupPathOf(id)},
-               {"namespaces", Namespaces(spec.network)},
+               {"namespaces", Namespaces(spec)},
                {"devices", DeviceNodes(spec.devices)},
+               {"sysctl", Sysctls(spec)},
                {"resources", ResourcesOf(spec)}};
   if (spec.security.system_paths == SystemPaths::kProtected) {
     part["maskedPaths"] = MaskedPaths();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acceptance of containers: what a docker user would check of their life cycle, from outside, against real images.
-# Debian packages: catatonit conmon runc golang-github-containers-common debootstrap attr libcap2-bin jq procps util-linux python3
+# Debian packages: catatonit conmon runc containernetworking-plugins iptables golang-github-containers-common debootstrap attr libcap2-bin jq procps util-linux python3
 . "$(dirname "$0")/../../../shared/accept/lib.sh"
 varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb
 state() { varve inspect --type container "$1" | jq -er ".[0].State.$2"; }
@@ -265,6 +265,38 @@ varve rm tt >/dev/null; varve rmi -f committed:1 running opts voldeb >/dev/null 
 check "container prune removes what does not run, and only that" bash -c "varve run -d --name p1 deb sleep 1000; varve create --name p2 deb true; varve run --name p3 deb sh -c 'head -c 2000000 /dev/zero >/f'; varve container prune -f >$scratch/pruned && grep -qx 'Deleted Containers:' $scratch/pruned && [ \$(grep -cEx '[0-9a-f]{64}' $scratch/pruned) = 2 ] && grep -E 'Total reclaimed space: 2\.[0-9]+ MB' $scratch/pruned && [ \"\$(varve ps -a --format json | jq -r .Names)\" = p1 ]; rc=\$?; varve rm -f p1; exit \$rc"
 check "it asks first, and no is no"                     bash -c "varve create --name p1 deb true; echo n | varve container prune | grep -q 'WARNING! This will remove all stopped containers' && [ \$(varve ps -aq | wc -l) = 1 ]; rc=\$?; varve rm -f p1; exit \$rc"
 check "system prune removes them too"                   bash -c "id=\$(varve create deb true); varve system prune -f | grep -qx \$id && [ -z \"\$(varve ps -aq)\" ] && varve images | grep -q '^localhost/debian'"
+
+# -- networks
+serve() { varve run -d --name "$@" deb perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort => 80, Listen => 5, ReuseAddr => 1) or die; $| = 1; print "up\n"; while (my $c = $s->accept) { print $c "served\n"; close $c }' >"$scratch/id" && says "$1" up; }
+ask='exec 3<>/dev/tcp/$0/$1 && cat <&3' # bash -c "$ask" ADDRESS PORT
+address() { varve exec "$1" hostname -i; }
+leases() { ls "$VARVE_ROOT"/containers/networks/leases/*/ | grep -E '^[0-9.]+$'; }
+rules() { { iptables-save; iptables-legacy-save; } 2>/dev/null | grep -F "$(jq -r .id[:10] "$VARVE_ROOT/containers/networks/bridge.json")"; }
+gateway() { jq -r .gateway "$VARVE_ROOT/containers/networks/bridge.json"; }
+host_says() { python3 -c 'import socket, sys; s = socket.create_server((sys.argv[1], 0)); print(s.getsockname()[1], flush=True); s.accept()[0].send(b"the host\n")' "$(gateway)"; }
+from_host() { coproc host_says; local p; read -r p <&"${COPROC[0]}"; prints 'the host' timeout 20 varve run --rm deb bash -c "$ask" "$(gateway)" "$p"; local rc=$?; kill "$COPROC_PID" 2>/dev/null; return $rc; }
+killed() { varve run -d --name tt deb sleep 1000 >/dev/null; p=$(pid_of tt); leases | grep -q . && kill -9 "$(cat "$VARVE_ROOT"/containers/*/bundle/conmon.pid)" "$p"; ends "$p"; varve create --name next deb true >/dev/null; ! leases; local rc=$?; varve rm tt next >/dev/null; return $rc; }
+killed_run() { varve run --rm --name tt deb sleep 1000 & local run; run=$!; await pid_of tt; p=$(pid_of tt); leases | grep -q . && kill -9 "$(cat "/proc/$run/task/$run/children")"; wait $run; ends "$p"; varve create --name next deb true >/dev/null; ! leases; local rc=$?; varve rm next >/dev/null; return $rc; }
+check "a container has an address and a way out"        prints 'eth0 lo 1' bash -c "varve run --rm deb sh -c 'echo \$(ls /sys/class/net) \$(grep -c \"^eth0.00000000\" /proc/net/route)'"
+check "with --network none it has loopback only"        prints lo varve run --rm --network none deb ls /sys/class/net
+check "with --network host it has the host's"           prints "$(readlink /proc/self/ns/net)" varve run --rm --network host deb readlink /proc/self/ns/net
+check "it knows its own name"                           bash -c "varve run --rm --hostname box deb hostname -i | grep -Ex '10[.][0-9.]+'"
+check "low ports need no root"                          varve run --rm -u 1000 deb perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 80, Listen => 5) or die'
+serve web
+check "the host reaches a container"                    prints served timeout 20 bash -c "$ask" "$(address web)" 80
+check "another container reaches it"                    prints served timeout 20 varve run --rm deb bash -c "$ask" "$(address web)" 80
+check "a container reaches the host"                    from_host
+check "container:NAME shares a network and its names"   bash -c "[ \$(varve run --rm --network container:web deb readlink /proc/self/ns/net) = \$(varve exec web readlink /proc/self/ns/net) ] && [ \$(varve run --rm --network container:web deb hostname -i) = $(address web) ]"
+check "that of one which does not run is refused"       bash -c "varve create --name tt deb true; $(declare -f refuses); refuses 'non running' varve run --rm --network container:tt deb true; rc=\$?; varve rm tt; exit \$rc"
+check "a restart keeps it reachable"                    bash -c "varve restart -t 0 web && [ \$(varve exec web hostname -i | wc -l) = 1 ]"
+check "rm gives the address back"                       bash -c "$(declare -f leases); leases && varve rm -f web && ! leases"
+check "so does the end of a foreground run"             bash -c "$(declare -f leases); varve run --rm deb true && ! leases"
+check "after kill -9 of it and conmon, the next command does" killed
+check "and after kill -9 of a foreground run"           killed_run
+check "eight at once have eight addresses"              prints 8 bash -c "for n in 1 2 3 4 5 6 7 8; do varve run --rm deb sh -c 'hostname -i; sleep 1' & done | sort -u | wc -l"
+check "a missing plugin is named, with its package"     refuses 'containernetworking-plugins.*--network host' env CNI_PATH=/nowhere varve run --rm deb true
+check "an unknown network is a clear error"             refuses 'network nosuch not found' varve run --rm --network nosuch deb true
+check "system stop leaves no bridge and no rule"        bash -c "$(declare -f rules); rules | grep -q MASQUERADE && varve system stop && ! rules && ! ls /sys/class/net | grep -F \$(jq -r .id[:10] $VARVE_ROOT/containers/networks/bridge.json)"
 
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'

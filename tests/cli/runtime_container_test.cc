@@ -161,7 +161,7 @@ TEST_F(RuntimeContainerTest, AReadOnlyRootTakesWritesOnATmpfsOnly) {
 
 TEST_F(RuntimeContainerTest, WithoutNetworkThereIsLoopbackOnly) {
   RunOptions options = ShellOptions("ls /sys/class/net; cat /etc/hosts");
-  options.network = Network::kNone;
+  options.network.network = "none";
   options.hostname = "box";
   EXPECT_THAT(sandbox().Run(options).output,
               testing::AllOf(testing::StartsWith("lo\n127.0.0.1\tlocalhost\n"), HasSubstr("127.0.0.1\tbox\n")));

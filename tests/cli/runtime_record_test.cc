@@ -22,14 +22,14 @@ TEST(RuntimeRecordTest, ARecordComesBackAsItWasWritten) {
                          .options = {}};
   record.options.entrypoint = "";
   record.options.env = {"A=b"};
-  record.options.network = Network::kNone;
+  record.options.network.network = "none";
   record.options.at_end = AtEnd::kRemoved;
   record.options.restart = {.on_failure = true, .most_times = 3};
   const Result<ContainerRecord> read = ParseRecord(AsBytes(RecordJson(record)));
   ASSERT_TRUE(read.ok()) << read.error().message();
   EXPECT_EQ(read->command, record.command);
   EXPECT_EQ(read->options.entrypoint, "");
-  EXPECT_EQ(read->options.network, Network::kNone);
+  EXPECT_EQ(read->options.network.kind(), NetworkKind::kNone);
   EXPECT_EQ(read->options.at_end, AtEnd::kRemoved);
   EXPECT_EQ(read->options.restart.most_times, 3u);
   EXPECT_EQ(read->options.stop_timeout_seconds, std::nullopt);

@@ -80,12 +80,15 @@ TEST(RuntimeSpecTest, TheSeccompProfileIsWrittenAsResolved) {
   EXPECT_EQ(ConfigOf(spec)["linux"]["seccomp"], Json::parse(spec.security.seccomp));
 }
 
-TEST(RuntimeSpecTest, ANetworkNamespaceIsMadeOnlyForNoNetwork) {
+TEST(RuntimeSpecTest, ANetworkNamespaceIsMadeOrTakenButForTheHosts) {
   ContainerSpec spec = Spec();
   const Json network = {{"type", "network"}};
   EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Not(Contains(network)));
-  spec.network = Network::kNone;
+  spec.network = NetworkKind::kNone;
   EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Contains(network));
+  spec.network = NetworkKind::kNamed;
+  spec.network_namespace = "/here";
+  EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Contains(Json{{"type", "network"}, {"path", "/here"}}));
   EXPECT_THAT(ConfigOf(spec)["linux"]["namespaces"], Not(Contains(Json{{"type", "time"}})));
 }
 

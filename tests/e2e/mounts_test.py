@@ -162,7 +162,7 @@ class MountsTest(NodeTest):
         shell = images.image(images.tar(*images.programs("sh")))
         self.node.varve("pull", images.write_layout(shell, self.node.directory / "shell"))
         identity = images.digest_of(shell.manifest)
-        container = self.node.start("varve", "run", "-i", "--name", "lost", identity, "/bin/sh", "-c",
+        container = self.node.start("varve", "run", "-i", "--network", "none", "--name", "lost", identity, "/bin/sh", "-c",
                                     "read first; echo $first; read second", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(container.stdin.close)
         self.addCleanup(container.stdout.close)

@@ -1,0 +1,124 @@
+#include "cli/runtime/connection.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+
+#include "cached/base/fs.h"
+#include "cli/runtime/cni.h"
+#include "cli/runtime/endpoint.h"
+#include "cli/runtime/etc_files.h"
+#include "cli/runtime/firewall.h"
+#include "cli/runtime/interfaces.h"
+#include "cli/runtime/life.h"
+#include "cli/runtime/names.h"
+
+// A network namespace is made by us, and its only name is a bind mount in the container's private mount namespace, at
+// the place that config.json gives. So it goes with the container however that ends, and nothing of it stands in the
+// host's mount table. The plugins get it as a descriptor of ours, in /proc.
+//
+// What does outlive a container is what the plugins have noted: the lease of its address, and rules for its ports. For
+// these network.json is written first and removed last, and whoever finds it with a container that does not live has to
+// undo it: the end of the container, its next start, its removal, and the sweep before the next one is made.
+
+namespace varve {
+namespace {
+
+Result<Connection> JoinContainer(const ContainerRoom& room, const std::string& id) {
+  VARVE_ASSIGN_OR_RETURN(const Container other, room.Load(id));
+  const Result<ProcessId> first = FirstProcessOf(other);
+  if (!first.ok()) {
+    return Error(Code::kFailedPrecondition,
+                 fmt::format("cannot join network of a non running container: {}", other.record.name));
+  }
+  const std::string path = fmt::format("/proc/{}/ns/net", first->pid);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError(errno, path);
+  return Connection{std::move(fd)};
+}
+
+Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord& record) {
+  const NetworkRoom networks = NetworksOf(room);
+  VARVE_RETURN_IF_ERROR(networks.List());  // the predefined ones are there
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
+  Endpoint endpoint;
+  VARVE_ASSIGN_OR_RETURN(endpoint.network, networks.Find(record.options.network.network));
+  const std::string directory = room.DirectoryOf(record.id);
+  VARVE_ASSIGN_OR_RETURN(const Cni cni, Cni::Find(endpoint));
+  Connection connection;
+  VARVE_ASSIGN_OR_RETURN(connection.network_namespace, NewNetworkNamespace());
+  VARVE_RETURN_IF_ERROR(WriteEndpoint(directory, endpoint));
+  if (!InterfaceExists(endpoint.network.bridge())) VARVE_RETURN_IF_ERROR(SetRules(endpoint.network));
+  const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), connection.network_namespace.get());
+  VARVE_RETURN_IF_ERROR(cni.Connect(endpoint, networks.leases(), record.id, path));
+  VARVE_RETURN_IF_ERROR(WriteEndpoint(directory, endpoint));
+  VARVE_RETURN_IF_ERROR(SetHost(room.BundleOf(record.id) + "/hosts", AddressText(endpoint.address),
+                                record.options.hostname, record.id.substr(0, kShortIdDigits)));
+  return connection;
+}
+
+}  // namespace
+
+NetworkRoom NetworksOf(const ContainerRoom& room) { return NetworkRoom(room.path() + "/networks"); }
+
+Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options) {
+  if (options.kind() == NetworkKind::kContainer) {
+    VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(options.container()));
+    options.network = "container:" + other.record.id;
+  } else if (options.kind() == NetworkKind::kNamed) {
+    VARVE_ASSIGN_OR_RETURN(const Network network, NetworksOf(room).Find(options.network));
+    options.network = network.name;
+  }
+  return options;
+}
+
+Result<Connection> Connect(const ContainerRoom& room, const ContainerRecord& record) {
+  VARVE_RETURN_IF_ERROR(Disconnect(room, record.id));  // what somebody left who was killed
+  const NetworkOptions& options = record.options.network;
+  switch (options.kind()) {
+    case NetworkKind::kHost:
+    case NetworkKind::kNone:  // runc makes it
+      return Connection{};
+    case NetworkKind::kContainer:
+      return JoinContainer(room, options.container());
+    case NetworkKind::kNamed:
+      return JoinNetwork(room, record).In("network " + options.network);
+  }
+  return Error(Code::kInternal, "an unknown kind of network");
+}
+
+Status ShowNamespace(const Connection& connection, const std::string& bundle) {
+  if (!connection.network_namespace.valid()) return Ok();
+  const std::string source = fmt::format("/proc/self/fd/{}", connection.network_namespace.get());
+  const std::string target = bundle + kNamespaceInBundle;
+  if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) return ErrnoError(errno, target);
+  return Ok();
+}
+
+Status Disconnect(const ContainerRoom& room, const std::string& id) {
+  const std::string directory = room.DirectoryOf(id);
+  VARVE_ASSIGN_OR_RETURN(const std::optional<Endpoint> endpoint, ReadEndpoint(directory));
+  if (!endpoint) return Ok();
+  const NetworkRoom networks = NetworksOf(room);
+  VARVE_ASSIGN_OR_RETURN(const Cni cni, Cni::Find(*endpoint));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
+  VARVE_RETURN_IF_ERROR(cni.Disconnect(*endpoint, networks.leases(), id).In("network " + endpoint->network.name));
+  return ForgetEndpoint(directory);
+}
+
+Status TakeDownNetworks(const ContainerRoom& room) {
+  const NetworkRoom networks = NetworksOf(room);
+  if (!networks.Exists()) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Network> all, networks.List());
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
+  for (const Network& network : all) {
+    if (network.driver != "bridge" || !InterfaceExists(network.bridge())) continue;
+    VARVE_RETURN_IF_ERROR(DropRules(network));
+    VARVE_RETURN_IF_ERROR(RemoveBridge(network.bridge()));
+  }
+  return Ok();
+}
+
+}  // namespace varve

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cached/base/fd.h"
+#include "cached/base/result.h"
+#include "cli/runtime/networks.h"
+#include "cli/runtime/room.h"
+
+// What joins containers and networks (docs/design/networks.md).
+
+namespace varve {
+
+NetworkRoom NetworksOf(const ContainerRoom& room);
+
+// What has to be held while a container starts.
+struct Connection {
+  UniqueFd network_namespace;  // the one that it runs in; invalid if none was made for it
+};
+
+// The options with names of networks and containers resolved. kNotFound.
+Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options);
+
+// Before a container runs. The caller has its lock. After an error, Disconnect has to follow.
+Result<Connection> Connect(const ContainerRoom& room, const ContainerRecord& record);
+// In the mount namespace that the container is about to have: shows the network namespace where config.json says.
+Status ShowNamespace(const Connection& connection, const std::string& bundle);
+inline constexpr const char* kNamespaceInBundle = "/netns";
+
+// When nothing of it runs any more: gives back addresses, ports and rules. OK if it was not connected. The caller has
+// its lock.
+Status Disconnect(const ContainerRoom& room, const std::string& id);
+
+// Removes what the host has of networks, when no container lives. The next one that is started makes it anew.
+Status TakeDownNetworks(const ContainerRoom& room);
+
+}  // namespace varve

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace varve {
+
+enum class NetworkKind {
+  kHost,       // the caller's own
+  kNone,       // loopback only
+  kContainer,  // that of another container
+  kNamed,      // one that networks.h keeps
+};
+
+// What `varve run` was asked for in matters of networks; texts as they were given, with docker's syntax.
+struct NetworkOptions {
+  std::string network = "host";  // "none", "container:ID", or the name of a network
+
+  NetworkKind kind() const {
+    if (network == "host") return NetworkKind::kHost;
+    if (network == "none") return NetworkKind::kNone;
+    return network.starts_with("container:") ? NetworkKind::kContainer : NetworkKind::kNamed;
+  }
+  std::string container() const { return network.substr(network.find(':') + 1); }
+};
+
+}  // namespace varve
