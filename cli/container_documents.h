@@ -29,8 +29,9 @@ std::string StatsRowJson(const StatsRow& row);
 
 // What `--label` has given it.
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record);
-// A row of `ps`, with `id` and `command` as they are to be shown.
-std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command);
+// A row of `ps`, with `id`, `command` and `ports` as they are to be shown.
+std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command,
+                             const std::string& ports);
 // docker's `container inspect`, one object. Of a container that runs, `pid` is its first process; else 0.
 Result<std::string> InspectContainerJson(const ContainerRoom& room, const Container& container, pid_t pid);
 

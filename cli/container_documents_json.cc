@@ -5,6 +5,7 @@
 
 #include "cached/base/fs.h"
 #include "cli/container_documents.h"
+#include "cli/network_documents_json.h"
 #include "cli/print.h"
 #include "cli/runtime/key_value.h"
 #include "cli/runtime/limits.h"
@@ -54,6 +55,8 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
   const std::int64_t processes = limit("/linux/resources/pids/limit");
   return {{"Binds", options.storage.volumes},
           {"NetworkMode", options.network.network},
+          {"PortBindings", PortBindingsOf(options.network)},
+          {"PublishAllPorts", options.network.publish_all},
           {"RestartPolicy",
            {{"Name", restart.on_failure ? "on-failure" : "no"}, {"MaximumRetryCount", restart.most_times.value_or(0)}}},
           {"AutoRemove", options.at_end == AtEnd::kRemoved},
@@ -78,6 +81,7 @@ Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
   const Json process = bundle.value("process", Json::object());
   Json config = {{"Hostname", bundle.value("hostname", "")},
                  {"User", options.user},
+                 {"ExposedPorts", ExposedPortsOf(options.network)},
                  {"Tty", options.terminal == Terminal::kAllocated},
                  {"OpenStdin", options.standard_input != Stdin::kEmpty},
                  {"StdinOnce", options.standard_input == Stdin::kPassed},
@@ -148,7 +152,8 @@ std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {
   return labels;
 }
 
-std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command) {
+std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command,
+                             const std::string& ports) {
   const ContainerRecord& record = container.record;
   const Json json = {{"Command", command},
                      {"CreatedAt", record.created},
@@ -158,7 +163,7 @@ std::string ContainerRowJson(const Container& container, const std::string& id, 
                      {"Labels", fmt::format("{}", fmt::join(record.options.labels, ","))},
                      {"Names", record.name},
                      {"Networks", NetworksText(record.options.network)},
-                     {"Ports", ""},
+                     {"Ports", ports},
                      {"RunningFor", AgoOf(record.created)},
                      {"State", StatusName(container)},
                      {"Status", StatusText(container)}};
@@ -170,6 +175,7 @@ Result<std::string> InspectContainerJson(const ContainerRoom& room, const Contai
   const ContainerRecord& record = container.record;
   const std::string path = room.BundleOf(record.id) + "/config.json";
   VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeFile(Fs::Real(), path, kRecordBytesMax));
+  VARVE_ASSIGN_OR_RETURN(const std::optional<Endpoint> endpoint, ReadEndpoint(room.DirectoryOf(record.id)));
   try {
     const Json bundle = Json::parse(AsText(bytes));
     const Json json = {
@@ -193,7 +199,8 @@ Result<std::string> InspectContainerJson(const ContainerRoom& room, const Contai
          {{"Name", "varve"},
           {"Data", {{"ChainID", "sha256:" + record.chain_id}, {"UpperDir", room.DirectoryOf(record.id) + "/upper"}}}}},
         {"Mounts", MountsOf(record.mounts)},
-        {"Config", ConfigOf(record, bundle)}};
+        {"Config", ConfigOf(record, bundle)},
+        {"NetworkSettings", NetworkSettingsOf(record.options.network, endpoint)}};
     return Text(json, kIndent);
   } catch (const Json::exception& exception) {
     return Error(Code::kDataLoss, fmt::format("{}: damaged: {}", path, exception.what()));

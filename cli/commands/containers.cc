@@ -129,6 +129,7 @@ Result<int> RunRename(Session& session, const ContainersOptions& options) {
 }
 
 Result<int> RunEnded(Session& session, const ContainersOptions& options) {
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);  // ports that conmon holds: free with its end, at the latest
   const ContainerRoom room(session.paths().containers());
   VARVE_RETURN_IF_ERROR(RecordEnd(room, options.containers[0],
                                   [&](LockedContainer& container) { return StartAgain(session, container); }));

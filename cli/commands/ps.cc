@@ -6,6 +6,7 @@
 #include "cli/container_documents.h"
 #include "cli/listing/filters.h"
 #include "cli/listing/rows.h"
+#include "cli/network_documents.h"
 #include "cli/print.h"
 #include "cli/runtime/room.h"
 
@@ -67,6 +68,12 @@ Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions
   return chosen;
 }
 
+Result<std::string> PortsOf(const ContainerRoom& room, const Container& container) {
+  if (!container.state.live()) return std::string();
+  VARVE_ASSIGN_OR_RETURN(const std::optional<Endpoint> endpoint, ReadEndpoint(room.DirectoryOf(container.record.id)));
+  return PortsText(container.record.options.network, endpoint);
+}
+
 Result<int> RunPs(Session& session, const PsOptions& options) {
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const std::vector<Container> containers, Choose(room, options));
@@ -74,8 +81,9 @@ Result<int> RunPs(Session& session, const PsOptions& options) {
   std::vector<std::string> rows;
   for (const Container& container : containers) {
     const ContainerRecord& record = container.record;
+    VARVE_ASSIGN_OR_RETURN(const std::string ports, PortsOf(room, container));
     rows.push_back(ContainerRowJson(container, options.no_trunc ? record.id : ShortId(record.id),
-                                    CommandText(record, whole_command ? SIZE_MAX : kCommandWidth)));
+                                    CommandText(record, whole_command ? SIZE_MAX : kCommandWidth), ports));
   }
   VARVE_ASSIGN_OR_RETURN(
       const std::string text,

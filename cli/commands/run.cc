@@ -122,6 +122,7 @@ Result<Made> Make(Session& session, const RunCommandOptions& options, Then then)
   const std::string& name = options.rest.front();
   if (name.starts_with("-")) return Error(Code::kInvalidArgument, "unknown flag: " + name + "; see --help");
   VARVE_ASSIGN_OR_RETURN(const RunOptions run, OptionsOf(options));
+  WarnOfNetworkOptions(run.network);
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_ASSIGN_OR_RETURN(const v1::ImageDetail detail, ImageFor(daemon, options, name));
   RunImage image{.name = name, .id = detail.config_digest(), .chain_id = detail.chain_id(), .config = {}, .root = {}};

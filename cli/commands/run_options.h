@@ -9,5 +9,7 @@
 namespace varve {
 
 void AddNetworkOptions(CLI::App* command, NetworkOptions& options);
+// Says on standard error what of them has no effect, as docker does.
+void WarnOfNetworkOptions(const NetworkOptions& options);
 
 }  // namespace varve

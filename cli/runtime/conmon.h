@@ -49,8 +49,8 @@ struct Held {
 
 // Has conmon create the container of a bundle, by `runc create`, and hold it: it stays in the caller's mount namespace
 // and outlives the caller. Call it on a thread of InPrivateNamespaces, whose working directory the bundle becomes. The
-// container waits for `runc start`. An error is what runc said; then nothing is held.
-Result<Held> HoldByConmon(const ConmonOptions& options);
+// container waits for `runc start`. An error is what runc said; then nothing is held. conmon keeps `descriptors` open.
+Result<Held> HoldByConmon(const ConmonOptions& options, const std::vector<UniqueFd>& descriptors);
 
 struct ConmonExecOptions {
   std::string runc;

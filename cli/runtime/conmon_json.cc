@@ -82,16 +82,19 @@ Result<int> ConmonReports::Next() {
   return StartError(says_why ? report["message"].get<std::string>() : "runc failed and did not say why");
 }
 
-Result<Held> HoldByConmon(const ConmonOptions& options) {
+Result<Held> HoldByConmon(const ConmonOptions& options, const std::vector<UniqueFd>& descriptors) {
   VARVE_ASSIGN_OR_RETURN(const std::string conmon, FindProgram("conmon", "conmon"));
   VARVE_RETURN_IF_ERROR(ClearBundle(options.bundle));
   // It says that the kernel killed something for want of memory by a file in its working directory.
   if (::chdir(options.bundle.c_str()) != 0) return ErrnoError(errno, options.bundle);
   VARVE_ASSIGN_OR_RETURN(Pipe pipe, Pipe::Open());
   ConmonReports reports{std::move(pipe.reader)};
+  std::vector<std::pair<int, int>> passed = {{pipe.writer.get(), kSyncDescriptor}};
+  for (const UniqueFd& descriptor : descriptors)
+    passed.emplace_back(descriptor.get(), kSyncDescriptor + static_cast<int>(passed.size()));
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, Spawn({.arguments = Arguments(conmon, options),
                                                  .environment = {fmt::format("_OCI_SYNCPIPE={}", kSyncDescriptor)},
-                                                 .descriptors = {{pipe.writer.get(), kSyncDescriptor}}}));
+                                                 .descriptors = std::move(passed)}));
   pipe.writer.Reset();
   VARVE_ASSIGN_OR_RETURN(const int exit_code, AwaitExit(pid));  // it forks the one that stays
   if (exit_code != 0) return Error(Code::kInternal, fmt::format("conmon exits {}", exit_code));

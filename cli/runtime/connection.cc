@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "cached/base/fs.h"
 #include "cli/runtime/cni.h"
@@ -14,10 +15,14 @@
 #include "cli/runtime/interfaces.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/names.h"
+#include "cli/runtime/ports.h"
 
 // A network namespace is made by us, and its only name is a bind mount in the container's private mount namespace, at
 // the place that config.json gives. So it goes with the container however that ends, and nothing of it stands in the
 // host's mount table. The plugins get it as a descriptor of ours, in /proc.
+//
+// Ports of the host are held by sockets: the kernel then refuses them to everybody else, and frees them whatever ends
+// the holder, which is `varve run` in the foreground and conmon else.
 //
 // What does outlive a container is what the plugins have noted: the lease of its address, and rules for its ports. For
 // these network.json is written first and removed last, and whoever finds it with a container that does not live has to
@@ -36,7 +41,13 @@ Result<Connection> JoinContainer(const ContainerRoom& room, const std::string& i
   const std::string path = fmt::format("/proc/{}/ns/net", first->pid);
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return ErrnoError(errno, path);
-  return Connection{std::move(fd)};
+  return Connection{.network_namespace = std::move(fd), .ports = {}};
+}
+
+Status CheckPorts(const NetworkOptions& options) {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<PortRequest> requests, RequestedPorts(options));
+  if (requests.empty() || options.kind() != NetworkKind::kContainer) return Ok();
+  return Error(Code::kInvalidArgument, "conflicting options: port publishing and the container type network mode");
 }
 
 Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord& record) {
@@ -45,9 +56,14 @@ Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord&
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
   Endpoint endpoint;
   VARVE_ASSIGN_OR_RETURN(endpoint.network, networks.Find(record.options.network.network));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<PortRequest> requests, RequestedPorts(record.options.network));
+  if (endpoint.network.internal && !requests.empty())
+    return Error(Code::kFailedPrecondition, "ports cannot be published: it is internal");
+  VARVE_ASSIGN_OR_RETURN(HeldPorts held, HoldPorts(requests));
+  endpoint.ports = std::move(held.ports);
   const std::string directory = room.DirectoryOf(record.id);
   VARVE_ASSIGN_OR_RETURN(const Cni cni, Cni::Find(endpoint));
-  Connection connection;
+  Connection connection{.network_namespace = {}, .ports = std::move(held.sockets)};
   VARVE_ASSIGN_OR_RETURN(connection.network_namespace, NewNetworkNamespace());
   VARVE_RETURN_IF_ERROR(WriteEndpoint(directory, endpoint));
   if (!InterfaceExists(endpoint.network.bridge())) VARVE_RETURN_IF_ERROR(SetRules(endpoint.network));
@@ -63,7 +79,8 @@ Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord&
 
 NetworkRoom NetworksOf(const ContainerRoom& room) { return NetworkRoom(room.path() + "/networks"); }
 
-Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options) {
+Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options,
+                                      const std::vector<std::string>& exposed_by_image) {
   if (options.kind() == NetworkKind::kContainer) {
     VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(options.container()));
     options.network = "container:" + other.record.id;
@@ -71,6 +88,8 @@ Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions 
     VARVE_ASSIGN_OR_RETURN(const Network network, NetworksOf(room).Find(options.network));
     options.network = network.name;
   }
+  VARVE_ASSIGN_OR_RETURN(options.expose, ExposedPorts(options.expose, exposed_by_image));
+  VARVE_RETURN_IF_ERROR(CheckPorts(options));
   return options;
 }
 

@@ -14,13 +14,15 @@ namespace varve {
 
 NetworkRoom NetworksOf(const ContainerRoom& room);
 
-// What has to be held while a container starts.
 struct Connection {
-  UniqueFd network_namespace;  // the one that it runs in; invalid if none was made for it
+  UniqueFd network_namespace;   // the one that the container runs in; invalid if none was made for it
+  std::vector<UniqueFd> ports;  // of the host: somebody has to hold them as long as it runs (ports.h)
 };
 
-// The options with names of networks and containers resolved. kNotFound.
-Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options);
+// The options with names of networks and containers resolved, and with what the image exposes. kNotFound;
+// kInvalidArgument if they cannot be meant.
+Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options,
+                                      const std::vector<std::string>& exposed_by_image);
 
 // Before a container runs. The caller has its lock. After an error, Disconnect has to follow.
 Result<Connection> Connect(const ContainerRoom& room, const ContainerRecord& record);

@@ -227,7 +227,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   VARVE_RETURN_IF_ERROR(room.Sweep());
   const std::string id = NewId();
   RunOptions options = asked_for;
-  VARVE_ASSIGN_OR_RETURN(options.network, ResolveNetwork(room, asked_for.network));
+  VARVE_ASSIGN_OR_RETURN(options.network, ResolveNetwork(room, asked_for.network, image.config.config.exposed_ports));
   VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(room, options, image, id));
   const std::string& asked = options.stop_signal;
   const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
@@ -266,7 +266,7 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
   std::optional<LockedContainer> held(std::move(container));
-  const Result<Connection> connection = Connect(room, record);
+  Result<Connection> connection = Connect(room, record);
   const auto mark_running = [&](pid_t runc) -> Status {
     VARVE_ASSIGN_OR_RETURN(const ProcessId us, IdentifyProcess(::getpid()));
     VARVE_ASSIGN_OR_RETURN(const ProcessId process, IdentifyProcess(runc));
@@ -288,6 +288,7 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
     return exit_code;
   }
   VARVE_ASSIGN_OR_RETURN(LockedContainer ended, room.Lock(record.id));
+  connection->ports.clear();  // who sees its end may want them
   VARVE_RETURN_IF_ERROR(FinishEnd(ended, exit_code.ok() ? *exit_code : kExitVarveFailed));
   return exit_code;
 }
@@ -311,7 +312,7 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
   const Result<Connection> connection = Connect(room, record);
   const auto begin = [&]() -> Result<int> {
     VARVE_RETURN_IF_ERROR(MountAll(room, record, roots, *connection));
-    VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon));
+    VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon, connection->ports));
     return 0;
   };
   const Result<int> begun = connection.ok() ? InPrivateNamespaces(Namespaces::kMounts, begin) : connection.error();

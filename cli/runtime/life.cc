@@ -145,6 +145,19 @@ std::uint64_t AllocatedBytes(const std::string& directory) {
   return bytes;
 }
 
+// conmon, which waits for us, has nothing left to do but to hold ports that whoever sees the end may want.
+Status EndHolder(const ProcessId& conmon) {
+  const Result<UniqueFd> process = OpenProcess(conmon);
+  if (!process.ok()) return process.error().code() == Code::kNotFound ? Ok() : process.error();
+  if (::pidfd_send_signal(process->get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
+    return ErrnoError(errno, "end conmon");
+  pollfd ended{.fd = process->get(), .events = POLLIN, .revents = 0};
+  while (::poll(&ended, 1, -1) < 0) {
+    if (errno != EINTR) return ErrnoError(errno, "poll");
+  }
+  return Ok();
+}
+
 // What is not there any more has ended.
 Status GoneIsEnded(Status status) { return !status.ok() && status.error().code() == Code::kNotFound ? Ok() : status; }
 
@@ -350,11 +363,16 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     state.out_of_memory = ::access((bundle + "/oom").c_str(), F_OK) == 0;
     VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
     VARVE_RETURN_IF_ERROR(RemoveTree(bundle + "/runc"));
-    if (!IsToRestart(**container, end.exit_code)) return FinishEnd(*container, end.exit_code);
+    const ProcessId conmon = state.keeper_process;
+    if (!IsToRestart(**container, end.exit_code)) {
+      container->Disconnect().IgnoreError("FinishEnd tries again, and says why");
+      VARVE_RETURN_IF_ERROR(EndHolder(conmon));
+      return FinishEnd(*container, end.exit_code);
+    }
     VARVE_RETURN_IF_ERROR(MarkRestarting(*container, end.exit_code));
     restarts = state.restarts;
+    VARVE_RETURN_IF_ERROR(EndHolder(conmon));
   }
-  ::kill(::getppid(), SIGKILL);
   return StartAfterDelay(room, id, restarts, start_again);
 }
 

@@ -14,7 +14,10 @@ enum class NetworkKind {
 
 // What `varve run` was asked for in matters of networks; texts as they were given, with docker's syntax.
 struct NetworkOptions {
-  std::string network = "host";  // "none", "container:ID", or the name of a network
+  std::string network = "host";      // "none", "container:ID", or the name of a network
+  std::vector<std::string> publish;  // ports.h
+  std::vector<std::string> expose;   // ports.h; once the container is made, "80/tcp", and the image's among them
+  bool publish_all = false;          // what is exposed
 
   NetworkKind kind() const {
     if (network == "host") return NetworkKind::kHost;

@@ -104,8 +104,18 @@ Result<pid_t> Spawn(const Program& program) {
   for (const char* name : {"PATH", "VARVE_ROOT", "CNI_PATH"}) {
     if (std::string variable = Variable(name); !variable.empty()) environment.push_back(std::move(variable));
   }
+  // From above them all, so that none lies where another is put.
+  int last = STDERR_FILENO;
+  for (const auto& [ours, theirs] : program.descriptors) last = std::max(last, theirs);
+  std::vector<UniqueFd> held;
+  std::vector<std::pair<int, int>> descriptors;
+  for (const auto& [ours, theirs] : program.descriptors) {
+    held.emplace_back(::fcntl(ours, F_DUPFD_CLOEXEC, last + 1));
+    if (!held.back().valid()) return ErrnoError(errno, "pass a descriptor on");
+    descriptors.emplace_back(held.back().get(), theirs);
+  }
   Actions actions;
-  actions.Pass(program.descriptors);
+  actions.Pass(descriptors);
   const Attributes attributes;
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, arguments[0].c_str(), actions.get(), attributes.get(),

@@ -69,6 +69,7 @@ void TellUnseenEnd(const ContainerRoom& room, const ContainerRecord& record, Con
   const Result<SeenEnd> seen = ReadExitFile(room.BundleOf(record.id), record.id);
   if (!seen.ok()) return;
   state.exit_code = seen->exit_code;
+  state.out_of_memory = Exists(room.BundleOf(record.id) + "/oom");
   state.error.clear();
   state.finished = seen->time;
 }

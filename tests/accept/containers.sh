@@ -298,6 +298,25 @@ check "a missing plugin is named, with its package"     refuses 'containernetwor
 check "an unknown network is a clear error"             refuses 'network nosuch not found' varve run --rm --network nosuch deb true
 check "system stop leaves no bridge and no rule"        bash -c "$(declare -f rules); rules | grep -q MASQUERADE && varve system stop && ! rules && ! ls /sys/class/net | grep -F \$(jq -r .id[:10] $VARVE_ROOT/containers/networks/bridge.json)"
 
+# -- published ports
+p=$(free_port); serve web -p "$p:80" --expose 443
+check "-p is reached on the host's addresses, loopback too" bash -c "for a in $(gateway) 127.0.0.1; do [ \"\$(timeout 20 bash -c '$ask' \$a $p)\" = served ] || exit 1; done"
+check "and from another container"                      prints served timeout 20 varve run --rm deb bash -c "$ask" "$(gateway)" "$p"
+check "ps shows it, and what is only exposed"           bash -c "varve ps | grep -F '0.0.0.0:$p->80/tcp, 443/tcp '"
+check "so does inspect"                                 prints "0.0.0.0 $p $(address web) bridge true" bash -c "varve inspect web | jq -r '.[0] | [.NetworkSettings.Ports[\"80/tcp\"][0].HostIp, .HostConfig.PortBindings[\"80/tcp\"][0].HostPort, .NetworkSettings.Networks.bridge.IPAddress, .HostConfig.NetworkMode, (.NetworkSettings.Ports | has(\"443/tcp\"))] | join(\" \")'"
+check "and port"                                        bash -c "[ \"\$(varve port web)\" = '80/tcp -> 0.0.0.0:$p' ] && [ \$(varve port web 80) = 0.0.0.0:$p ] && ! varve port web 81"
+check "a second container on that port is refused"      refuses "port 0.0.0.0:$p/tcp is already allocated" varve run --rm -p "$p:80" deb true
+check "in the foreground another program gets it not"   bash -c "varve rm -f web; varve run --rm --name tt -p $p:80 deb sleep 1000 & await bash -c 'varve port tt | grep .'; ! python3 -c 'import socket; socket.create_server((\"\", $p))'; rc=\$?; varve rm -f tt; exit \$rc"
+check "of a port that a program has it is refused"      bash -c "coproc python3 -c 'import socket; s = socket.create_server((\"\", $p)); print(1, flush=True); s.accept()'; read -r _ <&\${COPROC[0]}; $(declare -f refuses); refuses 'already allocated' varve run --rm -p $p:80 deb true; rc=\$?; kill \$COPROC_PID; exit \$rc"
+check "a stop gives it back at once, ten times over"    bash -c "for n in 1 2 3 4 5 6 7 8 9 10; do varve run -d --name tt -p $p:80 deb sleep 1000 && varve stop -t 0 tt && varve rm tt || exit 1; done"
+check "a restart keeps it"                              bash -c "varve run -d --name tt -p $p:80 deb sleep 1000 && varve restart -t 0 tt && [ \$(varve port tt 80) = 0.0.0.0:$p ]; rc=\$?; varve rm -f tt; exit \$rc"
+check "so does a restart policy"                        bash -c "varve run -d --name tt --restart on-failure:2 -p $p:80 deb sh -c 'exit 7'; for n in \$(seq 100); do [ \$(varve inspect tt | jq -r .[0].State.Status) = exited ] && break; sleep 0.1; done; varve inspect tt | jq -e '.[0] | .RestartCount == 2 and .State.Error == \"\"'; rc=\$?; varve rm -f tt; exit \$rc"
+check "-p of a container's port alone, ranges, udp, -P" bash -c "varve run -d --name tt -p 80 -p 127.0.0.1::53/udp -p 7000-7001 --expose 90 -P deb sleep 1000 && [ \$(varve port tt | grep -cE '^(80|7000|7001|90)/tcp -> 0.0.0.0:[0-9]+$|^53/udp -> 127.0.0.1:[0-9]+$') = 5 ]; rc=\$?; varve rm -f tt; exit \$rc"
+check "and no rule of them is left"                     bash -c "! { iptables-save; iptables-legacy-save; } 2>/dev/null | grep -E 'name: .?\"varve'"
+check "with --network host it is said to be of no use"  bash -c "varve run --rm --network host -p $p:80 deb true 2>&1 | grep -q 'Published ports are discarded'"
+check "ports and container:NAME conflict"               bash -c "varve run -d --name tt deb sleep 1000; $(declare -f refuses); refuses 'conflicting options' varve run --rm --network container:tt -p 80 deb true; rc=\$?; varve rm -f tt; exit \$rc"
+check "a port that is none is refused"                  refuses "invalid port '65536'" varve run --rm -p 65536 deb true
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/runtime/endpoint.h"
+#include "cli/runtime/network_options.h"
+
+namespace varve {
+
+// As docker's ps says it: "0.0.0.0:8080->80/tcp, 443/tcp"; neighbours of one kind are drawn together.
+std::string PortsText(const NetworkOptions& options, const std::optional<Endpoint>& endpoint);
+
+}  // namespace varve
