@@ -16,6 +16,13 @@ void AddNetworkOptions(CLI::App* command, NetworkOptions& options) {
   command->add_flag("-P,--publish-all", options.publish_all, "publish all ports that are exposed, each at a free one");
   command->add_option("--expose", options.expose, "PORT[-PORT][/udp]: what it listens on, beside the image's")
       ->allow_extra_args(false);
+  command->add_option("--dns", options.dns, "a name server, instead of the host's")->allow_extra_args(false);
+  command->add_option("--dns-search", options.dns_search, "a domain to look up short names in; . for none")
+      ->allow_extra_args(false);
+  command->add_option("--dns-option,--dns-opt", options.dns_options, "an option of resolv.conf")
+      ->allow_extra_args(false);
+  command->add_option("--add-host", options.add_hosts, "NAME:ADDRESS or NAME:host-gateway: a line in /etc/hosts")
+      ->allow_extra_args(false);
 }
 
 void WarnOfNetworkOptions(const NetworkOptions& options) {

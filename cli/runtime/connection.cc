@@ -14,6 +14,7 @@
 #include "cli/runtime/firewall.h"
 #include "cli/runtime/interfaces.h"
 #include "cli/runtime/life.h"
+#include "cli/runtime/name_service.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/ports.h"
 
@@ -81,12 +82,18 @@ NetworkRoom NetworksOf(const ContainerRoom& room) { return NetworkRoom(room.path
 
 Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options,
                                       const std::vector<std::string>& exposed_by_image) {
+  VARVE_RETURN_IF_ERROR(CheckNameOptions(options));
+  std::string gateway = options.kind() == NetworkKind::kHost ? "127.0.0.1" : "";
   if (options.kind() == NetworkKind::kContainer) {
     VARVE_ASSIGN_OR_RETURN(const Container other, room.Find(options.container()));
     options.network = "container:" + other.record.id;
   } else if (options.kind() == NetworkKind::kNamed) {
     VARVE_ASSIGN_OR_RETURN(const Network network, NetworksOf(room).Find(options.network));
     options.network = network.name;
+    gateway = AddressText(network.gateway);
+  }
+  for (std::string& host : options.add_hosts) {
+    VARVE_ASSIGN_OR_RETURN(host, ResolveHost(host, gateway));
   }
   VARVE_ASSIGN_OR_RETURN(options.expose, ExposedPorts(options.expose, exposed_by_image));
   VARVE_RETURN_IF_ERROR(CheckPorts(options));

@@ -43,8 +43,11 @@ namespace {
 
 // That of a container that shares its network with another is the other's.
 Result<std::string> HostnameOf(const ContainerRoom& room, const RunOptions& options, const std::string& id) {
+  const bool others = options.network.kind() == NetworkKind::kContainer;
+  if (!options.hostname.empty() && others)
+    return Error(Code::kInvalidArgument, "conflicting options: hostname and the network mode");
   if (!options.hostname.empty()) return options.hostname;
-  if (options.network.kind() == NetworkKind::kContainer) {
+  if (others) {
     const std::string path = room.BundleOf(options.network.container()) + "/hostname";
     VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, HOST_NAME_MAX + 1));
     return std::string(AsText(text).substr(0, AsText(text).find('\n')));
@@ -140,7 +143,7 @@ Result<std::vector<Mount>> EtcFiles(const ContainerRoom& room, const RunOptions&
   if (network.kind() == NetworkKind::kContainer) return MountsOfEtcFiles(room.BundleOf(network.container()));
   const bool named = network.kind() == NetworkKind::kNamed;
   const std::string own_name = network.kind() == NetworkKind::kNone ? spec.hostname : named ? "" : options.hostname;
-  return WriteEtcFiles(bundle, spec.hostname, own_name, network.kind());
+  return WriteEtcFiles(bundle, spec.hostname, own_name, network);
 }
 
 // Adds to `spec` what lies in the bundle, and writes its config.json.

@@ -12,6 +12,7 @@
 
 #include "cached/base/fs.h"
 #include "cli/runtime/inside.h"
+#include "cli/runtime/name_service.h"
 
 namespace varve {
 namespace {
@@ -43,10 +44,6 @@ std::string WithoutLines(std::string_view text, const std::function<bool(std::st
   return kept;
 }
 
-bool NamesLoopbackServer(std::string_view line) {
-  return line.starts_with("nameserver") && (line.find(" 127.") != line.npos || line.find(" ::1") != line.npos);
-}
-
 constexpr std::array<const char*, 3> kNames = {"hostname", "hosts", "resolv.conf"};
 
 Status WriteEtcFile(const std::string& directory, const std::string& name, std::string_view text) {
@@ -59,16 +56,20 @@ Status WriteEtcFile(const std::string& directory, const std::string& name, std::
 }  // namespace
 
 Result<std::vector<Mount>> WriteEtcFiles(const std::string& directory, const std::string& hostname,
-                                         const std::string& own_name, NetworkKind network) {
+                                         const std::string& own_name, const NetworkOptions& network) {
+  const bool on_host = network.kind() == NetworkKind::kHost;
   std::string hosts(kLoopbackHosts);
   VARVE_ASSIGN_OR_RETURN(std::string resolv, HostFile("/etc/resolv.conf"));
-  if (network == NetworkKind::kHost) {
+  if (on_host) {
     VARVE_ASSIGN_OR_RETURN(hosts, HostFile("/etc/hosts"));
-  } else {
-    resolv = WithoutLines(resolv, NamesLoopbackServer);
   }
   if (!hosts.empty() && !hosts.ends_with('\n')) hosts += '\n';
+  hosts += HostLines(network);
   if (!own_name.empty()) hosts += fmt::format("127.0.0.1\t{}\n", own_name);
+  if (!on_host && AsksResolved(resolv)) {
+    VARVE_ASSIGN_OR_RETURN(resolv, HostFile(kResolvedConf));
+  }
+  resolv = ResolvConf(resolv, network);
 
   const std::array<std::string, kNames.size()> texts = {hostname + "\n", hosts, resolv};
   for (std::size_t n = 0; n < kNames.size(); ++n) VARVE_RETURN_IF_ERROR(WriteEtcFile(directory, kNames[n], texts[n]));

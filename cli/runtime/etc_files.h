@@ -10,10 +10,10 @@
 namespace varve {
 
 // Writes hostname, hosts and resolv.conf into `directory` and returns the bind mounts that show them in /etc. With
-// NetworkKind::kHost they say what the host's say; else nameservers on the host's loopback, which cannot be reached,
-// are left out. `own_name` is a name that /etc/hosts has to know, empty for none.
+// NetworkKind::kHost they say what the host's say, but for what the options add and replace (name_service.h).
+// `own_name` is a name that /etc/hosts has to know, empty for none.
 Result<std::vector<Mount>> WriteEtcFiles(const std::string& directory, const std::string& hostname,
-                                         const std::string& own_name, NetworkKind network);
+                                         const std::string& own_name, const NetworkOptions& network);
 // The bind mounts that show what is in the `directory` of another.
 std::vector<Mount> MountsOfEtcFiles(const std::string& directory);
 

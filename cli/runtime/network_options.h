@@ -18,6 +18,10 @@ struct NetworkOptions {
   std::vector<std::string> publish;  // ports.h
   std::vector<std::string> expose;   // ports.h; once the container is made, "80/tcp", and the image's among them
   bool publish_all = false;          // what is exposed
+  std::vector<std::string> dns;      // name_service.h
+  std::vector<std::string> dns_search;
+  std::vector<std::string> dns_options;
+  std::vector<std::string> add_hosts;  // "NAME:ADDRESS"
 
   NetworkKind kind() const {
     if (network == "host") return NetworkKind::kHost;

@@ -46,7 +46,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RestartPolicy, on_failure, most_
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LimitOptions, memory, memory_swap, cpus, cpuset_cpus, pids_limit,
                                                 shm_size, ulimits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SecurityOptions, privileged, options, devices, groups)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(NetworkOptions, network, publish, expose, publish_all)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(NetworkOptions, network, publish, expose, publish_all, dns, dns_search,
+                                                dns_options, add_hosts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RunOptions, name, hostname, user, workdir, entrypoint, args, env,
                                                 env_files, storage, cap_add, cap_drop, labels, network, root_access,
                                                 standard_input, terminal, at_end, restart, limits, security,

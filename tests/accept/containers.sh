@@ -317,6 +317,13 @@ check "with --network host it is said to be of no use"  bash -c "varve run --rm 
 check "ports and container:NAME conflict"               bash -c "varve run -d --name tt deb sleep 1000; $(declare -f refuses); refuses 'conflicting options' varve run --rm --network container:tt -p 80 deb true; rc=\$?; varve rm -f tt; exit \$rc"
 check "a port that is none is refused"                  refuses "invalid port '65536'" varve run --rm -p 65536 deb true
 
+# -- names of hosts
+check "--dns, --dns-search, --dns-option"               prints 'nameserver 192.0.2.53 search a.test b.test options ndots:2' bash -c "varve run --rm --dns 192.0.2.53 --dns-search a.test --dns-search b.test --dns-option ndots:2 deb grep -v '^#' /etc/resolv.conf | paste -sd' '"
+check "the host's loopback is no name server of its"    bash -c "! varve run --rm deb grep -E '^nameserver[[:space:]]+(127|::1)' /etc/resolv.conf && varve run --rm deb grep -q ^nameserver /etc/resolv.conf"
+check "--add-host, and host-gateway"                    bash -c "[ \"\$(varve run --rm --add-host db:192.0.2.7 --add-host up:host-gateway deb getent hosts db up | awk '{print \$1}' | paste -sd' ')\" = \"192.0.2.7 $(gateway)\" ]"
+check "an address that is none is refused"              refuses 'invalid IP address in add-host' varve run --rm --add-host db:nowhere deb true
+check "--dns and container:NAME conflict"               bash -c "varve create --name tt deb true; $(declare -f refuses); refuses 'conflicting options: dns' varve run --rm --network container:tt --dns 192.0.2.53 deb true; rc=\$?; varve rm tt; exit \$rc"
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"
