@@ -54,6 +54,7 @@ void AddLogin(Cli& cli);  // login, logout
 void AddLogs(Cli& cli);
 void AddManifest(Cli& cli);  // manifest inspect
 void AddMount(Cli& cli);     // mount, umount, mounts
+void AddNetwork(Cli& cli);   // network ls, create, rm, inspect
 void AddPort(Cli& cli);
 void AddPs(Cli& cli);
 void AddPull(Cli& cli);

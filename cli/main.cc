@@ -35,10 +35,11 @@ int Main(int argc, char** argv) {
   Session session(*paths);
   Cli cli{app, session, {}};
   for (const auto add :
-       {AddAttach, AddBench,    AddCommit, AddCompletion, AddContainer, AddContainers, AddCopy,    AddCp,   AddDiff,
-        AddExec,   AddExplain,  AddExport, AddHistory,    AddImages,    AddImport,     AddInspect, AddLoad, AddLogin,
-        AddLogs,   AddManifest, AddMount,  AddPort,       AddPs,        AddPull,       AddPush,    AddRmi,  AddRun,
-        AddSave,   AddStats,    AddStore,  AddSystem,     AddTag,       AddTags,       AddTop,     AddTree, AddVolume})
+       {AddAttach, AddBench, AddCommit,  AddCompletion, AddContainer, AddContainers, AddCopy,   AddCp,
+        AddDiff,   AddExec,  AddExplain, AddExport,     AddHistory,   AddImages,     AddImport, AddInspect,
+        AddLoad,   AddLogin, AddLogs,    AddManifest,   AddMount,     AddNetwork,    AddPort,   AddPs,
+        AddPull,   AddPush,  AddRmi,     AddRun,        AddSave,      AddStats,      AddStore,  AddSystem,
+        AddTag,    AddTags,  AddTop,     AddTree,       AddVolume})
     add(cli);
   try {
     app.parse(argc, argv);

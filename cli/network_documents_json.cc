@@ -117,4 +117,40 @@ Json ExposedPortsOf(const NetworkOptions& options) {
   return ports;
 }
 
+std::string NetworkRowJson(const Network& network, const std::string& id) {
+  return Json{{"CreatedAt", network.created},
+              {"Driver", network.driver},
+              {"ID", id},
+              {"Internal", network.internal ? "true" : "false"},
+              {"Name", network.name},
+              {"Scope", "local"}}
+      .dump();
+}
+
+std::string InspectNetworkJson(const Network& network, const std::vector<Member>& members) {
+  constexpr int kIndent = 4;
+  Json addresses = Json::array(), containers = Json::object();
+  if (network.driver == "bridge")
+    addresses.push_back({{"Subnet", RangeText(network.subnet)}, {"Gateway", AddressText(network.gateway)}});
+  for (const Member& member : members) {
+    containers[member.record.id] = {
+        {"Name", member.record.name},
+        {"MacAddress", member.endpoint.mac},
+        {"IPv4Address", fmt::format("{}/{}", AddressText(member.endpoint.address), network.subnet.prefix)}};
+  }
+  Json json = {{"Name", network.name},
+               {"Id", network.id},
+               {"Created", network.created},
+               {"Scope", "local"},
+               {"Driver", network.driver},
+               {"EnableIPv6", false},
+               {"IPAM", {{"Driver", "default"}, {"Config", addresses}}},
+               {"Internal", network.internal},
+               {"Containers", containers},
+               {"Options", Json::object()},
+               {"Labels", Json::object()}};
+  if (network.driver == "bridge") json["Options"]["com.docker.network.bridge.name"] = network.bridge();
+  return json.dump(kIndent);
+}
+
 }  // namespace varve

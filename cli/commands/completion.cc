@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/print.h"
-#include "cli/runtime/room.h"
+#include "cli/runtime/connection.h"
 
 // Completion in shells. Their scripts know nothing of varve: with each Tab they ask `varve __complete -- WORDS` for
 // what may stand in the place of the last word, which may be empty. The answer follows from what the parser has anyway:
@@ -160,6 +160,7 @@ class Candidates {
   void Positional(const std::string& name) {
     const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
     if (is("CONTAINER") || name == "NAME") Containers();
+    if (is("NETWORK")) Networks();
     if (is("IMAGE") || is("REPOSITORY") || name == "NAME") Images();
     if (is("VOLUME")) Volumes();
     if (is("FILE") || is("DIRECTORY") || is("COMMAND") || is("SOURCE")) Files();
@@ -180,6 +181,14 @@ class Candidates {
     const auto volumes = ContainerRoom(session_.paths().containers()).volumes().List();
     if (!volumes.ok()) return;
     for (const Volume& volume : *volumes) Add(volume.name, volume.anonymous ? "anonymous" : "");
+  }
+
+  void Networks() {
+    const NetworkRoom room = NetworksOf(ContainerRoom(session_.paths().containers()));
+    if (!room.Exists()) return;  // a look would make it
+    const auto networks = room.List();
+    if (!networks.ok()) return;
+    for (const Network& network : *networks) Add(network.name, network.driver);
   }
 
   void Images() {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cached/base/fs.h"
+#include "cached/base/log.h"
 #include "cli/runtime/cni.h"
 #include "cli/runtime/endpoint.h"
 #include "cli/runtime/etc_files.h"
@@ -17,6 +18,7 @@
 #include "cli/runtime/name_service.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/ports.h"
+#include "cli/runtime/remove_tree.h"
 
 // A network namespace is made by us, and its only name is a bind mount in the container's private mount namespace, at
 // the place that config.json gives. So it goes with the container however that ends, and nothing of it stands in the
@@ -51,6 +53,51 @@ Status CheckPorts(const NetworkOptions& options) {
   return Error(Code::kInvalidArgument, "conflicting options: port publishing and the container type network mode");
 }
 
+std::string HostsOf(const ContainerRoom& room, const std::string& id) { return room.BundleOf(id) + "/hosts"; }
+std::string ShortIdOf(const ContainerRecord& record) { return record.id.substr(0, kShortIdDigits); }
+
+// A name that is the short id stands in each line anyway.
+std::string NameOf(const ContainerRecord& record) { return record.name == ShortIdOf(record) ? "" : record.name; }
+
+// On the default network a container is known to itself only, as with docker.
+bool NamesAreKnown(const Network& network) { return !network.predefined(); }
+
+// Writes the names of a new member into /etc/hosts, and on a network that was made for it those of the others, and its
+// own into theirs.
+Status Introduce(const ContainerRoom& room, const Member& added) {
+  const Network& network = added.endpoint.network;
+  const std::string address = AddressText(added.endpoint.address), id = ShortIdOf(added.record);
+  std::string own = added.record.options.hostname;
+  if (const std::string name = NameOf(added.record); NamesAreKnown(network) && !name.empty())
+    own += (own.empty() ? "" : " ") + name;
+  VARVE_RETURN_IF_ERROR(SetHost(HostsOf(room, added.record.id), address, own, id));
+  if (!NamesAreKnown(network)) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Member> members, MembersOf(room, network));
+  for (const Member& member : members) {
+    if (member.record.id == added.record.id) continue;
+    VARVE_RETURN_IF_ERROR(SetHost(HostsOf(room, added.record.id), AddressText(member.endpoint.address),
+                                  NameOf(member.record), ShortIdOf(member.record)));
+    const std::string hosts = HostsOf(room, member.record.id);
+    if (const Status told = SetHost(hosts, address, NameOf(added.record), id); !told.ok())
+      LogWarning("{}", told.error().message());  // it may be about to go
+  }
+  return Ok();
+}
+
+// Takes its names from the others, and theirs from it.
+Status Dismiss(const ContainerRoom& room, const Network& network, const std::string& id) {
+  if (!NamesAreKnown(network)) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Member> members, MembersOf(room, network));
+  for (const Member& member : members) {
+    if (member.record.id == id) continue;
+    for (const Status& dropped : {DropHost(HostsOf(room, member.record.id), id.substr(0, kShortIdDigits)),
+                                  DropHost(HostsOf(room, id), ShortIdOf(member.record))}) {
+      if (!dropped.ok()) LogWarning("{}", dropped.error().message());
+    }
+  }
+  return Ok();
+}
+
 Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord& record) {
   const NetworkRoom networks = NetworksOf(room);
   VARVE_RETURN_IF_ERROR(networks.List());  // the predefined ones are there
@@ -71,9 +118,15 @@ Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord&
   const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), connection.network_namespace.get());
   VARVE_RETURN_IF_ERROR(cni.Connect(endpoint, networks.leases(), record.id, path));
   VARVE_RETURN_IF_ERROR(WriteEndpoint(directory, endpoint));
-  VARVE_RETURN_IF_ERROR(SetHost(room.BundleOf(record.id) + "/hosts", AddressText(endpoint.address),
-                                record.options.hostname, record.id.substr(0, kShortIdDigits)));
+  VARVE_RETURN_IF_ERROR(Introduce(room, {record, endpoint}));
   return connection;
+}
+
+// What the host has of it.
+Status TakeDown(const Network& network) {
+  if (network.driver != "bridge" || !InterfaceExists(network.bridge())) return Ok();
+  VARVE_RETURN_IF_ERROR(DropRules(network));
+  return RemoveBridge(network.bridge());
 }
 
 }  // namespace
@@ -131,7 +184,34 @@ Status Disconnect(const ContainerRoom& room, const std::string& id) {
   VARVE_ASSIGN_OR_RETURN(const Cni cni, Cni::Find(*endpoint));
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
   VARVE_RETURN_IF_ERROR(cni.Disconnect(*endpoint, networks.leases(), id).In("network " + endpoint->network.name));
+  VARVE_RETURN_IF_ERROR(Dismiss(room, endpoint->network, id));
   return ForgetEndpoint(directory);
+}
+
+Result<std::vector<Member>> MembersOf(const ContainerRoom& room, const Network& network) {
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Container> containers, room.List());
+  std::vector<Member> members;
+  for (const Container& container : containers) {
+    VARVE_ASSIGN_OR_RETURN(const std::optional<Endpoint> endpoint, ReadEndpoint(room.DirectoryOf(container.record.id)));
+    if (endpoint && endpoint->network.id == network.id && endpoint->address != 0)
+      members.push_back({container.record, *endpoint});
+  }
+  return members;
+}
+
+Status RemoveNetwork(const ContainerRoom& room, const std::string& name) {
+  VARVE_RETURN_IF_ERROR(room.Sweep());
+  const NetworkRoom networks = NetworksOf(room);
+  VARVE_ASSIGN_OR_RETURN(const Network network, networks.Find(name));
+  VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Member> members, MembersOf(room, network));
+  if (!members.empty()) {
+    return Error(Code::kFailedPrecondition, fmt::format("network {} is in use by container {}: stop that first",
+                                                        network.name, members.front().record.name));
+  }
+  VARVE_RETURN_IF_ERROR(networks.Remove(network));
+  VARVE_RETURN_IF_ERROR(RemoveTree(networks.leases() + "/" + network.bridge()));
+  return TakeDown(network);
 }
 
 Status TakeDownNetworks(const ContainerRoom& room) {
@@ -140,9 +220,7 @@ Status TakeDownNetworks(const ContainerRoom& room) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<Network> all, networks.List());
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
   for (const Network& network : all) {
-    if (network.driver != "bridge" || !InterfaceExists(network.bridge())) continue;
-    VARVE_RETURN_IF_ERROR(DropRules(network));
-    VARVE_RETURN_IF_ERROR(RemoveBridge(network.bridge()));
+    VARVE_RETURN_IF_ERROR(TakeDown(network));
   }
   return Ok();
 }

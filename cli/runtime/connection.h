@@ -5,6 +5,7 @@
 
 #include "cached/base/fd.h"
 #include "cached/base/result.h"
+#include "cli/runtime/endpoint.h"
 #include "cli/runtime/networks.h"
 #include "cli/runtime/room.h"
 
@@ -33,6 +34,15 @@ inline constexpr const char* kNamespaceInBundle = "/netns";
 // When nothing of it runs any more: gives back addresses, ports and rules. OK if it was not connected. The caller has
 // its lock.
 Status Disconnect(const ContainerRoom& room, const std::string& id);
+
+struct Member {
+  ContainerRecord record;
+  Endpoint endpoint;
+};
+// The containers that are connected with a network.
+Result<std::vector<Member>> MembersOf(const ContainerRoom& room, const Network& network);
+// With what the host has of it. kFailedPrecondition if it has members, kPermissionDenied if it is predefined.
+Status RemoveNetwork(const ContainerRoom& room, const std::string& name);
 
 // Removes what the host has of networks, when no container lives. The next one that is started makes it anew.
 Status TakeDownNetworks(const ContainerRoom& room);

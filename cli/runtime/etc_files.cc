@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cerrno>
-#include <functional>
+#include <sstream>
 #include <string_view>
 
 #include "cached/base/fs.h"
@@ -33,17 +33,6 @@ Result<std::string> HostFile(const std::string& path) {
   return std::string(AsText(*bytes));
 }
 
-// The lines of `text`, each with its end, that `drop` does not want away.
-std::string WithoutLines(std::string_view text, const std::function<bool(std::string_view)>& drop) {
-  std::string kept;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
-    text.remove_prefix(line.size());
-    if (!drop(line)) kept += line;
-  }
-  return kept;
-}
-
 constexpr std::array<const char*, 3> kNames = {"hostname", "hosts", "resolv.conf"};
 
 Status WriteEtcFile(const std::string& directory, const std::string& name, std::string_view text) {
@@ -51,6 +40,20 @@ Status WriteEtcFile(const std::string& directory, const std::string& name, std::
   VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(path, OpenMode::kCreateNew));
   VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
   return ::fchmod(file->fd(), 0644) == 0 ? Ok() : ErrnoError(errno, path);
+}
+
+// Puts `fresh` for the lines that end in the word `id`. In place, since the file may be mounted.
+Status ReplaceHost(const std::string& hosts, const std::string& id, const std::string& fresh) {
+  VARVE_ASSIGN_OR_RETURN(const std::string before, HostFile(hosts));
+  std::istringstream lines(before);
+  std::string text;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.ends_with("\t" + id) && !line.ends_with(" " + id)) text += line + "\n";
+  }
+  text += fresh;
+  VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(hosts, OpenMode::kReadWrite));
+  VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
+  return file->Truncate(text.size());
 }
 
 }  // namespace
@@ -83,19 +86,11 @@ std::vector<Mount> MountsOfEtcFiles(const std::string& directory) {
   return mounts;
 }
 
-// In place, since it may be mounted.
-Status SetHost(const std::string& hosts, const std::string& address, const std::string& name, const std::string& id) {
-  VARVE_ASSIGN_OR_RETURN(const std::string before, HostFile(hosts));
-  std::string text = WithoutLines(before, [&](std::string_view line) {
-    while (line.ends_with('\n')) line.remove_suffix(1);
-    return line.ends_with("\t" + id) || line.ends_with(" " + id);
-  });
-  if (!text.empty() && !text.ends_with('\n')) text += '\n';
-  text += fmt::format("{}\t{}{}{}\n", address, name, name.empty() ? "" : " ", id);
-  VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(hosts, OpenMode::kReadWrite));
-  VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
-  return file->Truncate(text.size());
+Status SetHost(const std::string& hosts, const std::string& address, const std::string& names, const std::string& id) {
+  return ReplaceHost(hosts, id, fmt::format("{}\t{}{}{}\n", address, names, names.empty() ? "" : " ", id));
 }
+
+Status DropHost(const std::string& hosts, const std::string& id) { return ReplaceHost(hosts, id, ""); }
 
 Status AddDockerMarks(int root) {
   const UniqueFd mark(::openat(root, ".dockerenv", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0755));

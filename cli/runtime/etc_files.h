@@ -17,9 +17,10 @@ Result<std::vector<Mount>> WriteEtcFiles(const std::string& directory, const std
 // The bind mounts that show what is in the `directory` of another.
 std::vector<Mount> MountsOfEtcFiles(const std::string& directory);
 
-// In the file `hosts` of a container that may run: `address` is a host called `name` and `id`, instead of what was said
-// of `id` before. What else the container has written there stays.
-Status SetHost(const std::string& hosts, const std::string& address, const std::string& name, const std::string& id);
+// In the file `hosts` of a container that may run: `address` is a host called `names` and `id`, instead of what was
+// said of `id` before. What else the container has written there stays.
+Status SetHost(const std::string& hosts, const std::string& address, const std::string& names, const std::string& id);
+Status DropHost(const std::string& hosts, const std::string& id);
 
 // What else programs look for in a container of docker's: /etc/mtab and /.dockerenv, where the image has nothing of
 // that name. `root` is the container's writable root.

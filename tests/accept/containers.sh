@@ -324,6 +324,25 @@ check "--add-host, and host-gateway"                    bash -c "[ \"\$(varve ru
 check "an address that is none is refused"              refuses 'invalid IP address in add-host' varve run --rm --add-host db:nowhere deb true
 check "--dns and container:NAME conflict"               bash -c "varve create --name tt deb true; $(declare -f refuses); refuses 'conflicting options: dns' varve run --rm --network container:tt --dns 192.0.2.53 deb true; rc=\$?; varve rm tt; exit \$rc"
 
+# -- networks of one's own
+back() { jq -r ".$1" "$VARVE_ROOT/containers/networks/back.json"; }
+others() { iptables-save 2>/dev/null; iptables-legacy-save 2>/dev/null; }
+check "network ls has docker's columns and networks"    prints 'NETWORK ID NAME DRIVER SCOPE bridge bridge local host host local none null local' bash -c "varve network ls | sed -E 's/^[0-9a-f]{12} //' | tr -s ' \n' ' ' | sed 's/ $//'"
+check "network create prints the id"                    bash -c "varve network create --subnet 198.51.100.0/24 --gateway 198.51.100.9 back | grep -Ex '[0-9a-f]{64}'"
+check "a name or a subnet that is taken is refused"     bash -c "$(declare -f refuses); refuses 'already exists' varve network create back && refuses overlaps varve network create --subnet 198.51.0.0/16 other"
+serve db --network back
+check "a container on it has an address of its subnet"  bash -c "varve exec db hostname -i | grep -Ex '198[.]51[.]100[.][0-9]+'"
+check "containers on it know each other by name"        prints served timeout 20 varve run --rm --network back deb bash -c "$ask" db 80
+check "also one that comes later, until it goes"        bash -c "varve run -d --name tt --network back deb sleep 1000 && varve exec db getent hosts tt && varve rm -f tt && ! varve exec db getent hosts tt"
+check "on the default network they do not"              bash -c "! varve run --rm deb getent hosts db"
+check "one on another network does not reach it"        bash -c "! timeout 3 varve run --rm deb bash -c '$ask' $(address db) 80"
+check "network inspect shows it"                        prints '198.51.100.0/24 198.51.100.9 db false' bash -c "varve network inspect back | jq -r '.[0] | [.IPAM.Config[0].Subnet, .IPAM.Config[0].Gateway, (.Containers | map(.Name) | join(\",\")), .Internal] | join(\" \")'"
+check "one in use is not removed"                       refuses 'in use by container db' varve network rm back
+check "nor is a predefined one"                         refuses predefined varve network rm bridge
+bridge=varve$(back 'id[:10]')
+check "network rm removes it, its bridge and its rules" bash -c "varve rm -f db && varve network rm back && ! varve network inspect back && ! ls /sys/class/net | grep -x $bridge; $(declare -f others); ! others | grep -F ${bridge#varve}"
+check "an internal one has no way out, and no ports"    bash -c "varve network create --internal back; [ \$(varve run --rm --network back deb grep -c '^eth0.00000000.[0-9A-F]*[1-9A-F]' /proc/net/route) = 0 ] && $(declare -f refuses); refuses internal varve run --rm --network back -p 80 deb true; rc=\$?; varve network rm back; exit \$rc"
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"

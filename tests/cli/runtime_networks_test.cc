@@ -219,6 +219,8 @@ TEST(RuntimeHostsTest, AHostIsReplacedAndWhatElseStandsThereStays) {
   EXPECT_EQ(Contents(hosts), "127.0.0.1\tlocalhost\n# mine\n5.6.7.8\tnew 0123456789ab\n");
   ASSERT_TRUE(SetHost(hosts, "5.6.7.8", "", "0123456789ab").ok());
   EXPECT_EQ(Contents(hosts), "127.0.0.1\tlocalhost\n# mine\n5.6.7.8\t0123456789ab\n");
+  ASSERT_TRUE(DropHost(hosts, "0123456789ab").ok());
+  EXPECT_EQ(Contents(hosts), "127.0.0.1\tlocalhost\n# mine\n");
 }
 
 }  // namespace
