@@ -18,9 +18,12 @@ namespace {
 // Our connection with a container that conmon holds.
 class Foreground {
  public:
-  Foreground(const ContainerRoom& room, const ForegroundOptions& options) : room_(room), options_(options) {}
+  // Signals are the container's from here on: if we ended while it starts, nobody would finish that.
+  Foreground(const ContainerRoom& room, const ForegroundOptions& options) : room_(room), options_(options) {
+    if (options.signals_are_its) forwarding_ = std::make_unique<SignalForwarding>(TerminalSignals::kForwarded);
+  }
 
-  // From here on nothing that it says is missed, and signals are its own. It runs, if only by its state.
+  // From here on nothing that it says is missed, and signals reach it. It runs, if only by its state.
   Status Connect(const Container& container, Redraw redraw) {
     run_ = container.state;
     const ContainerRecord& record = container.record;
@@ -28,9 +31,8 @@ class Foreground {
     VARVE_ASSIGN_OR_RETURN(watch_, EndWatch::Open(room_, record.id, EndWatch::WakeOn::kEnd));
     VARVE_ASSIGN_OR_RETURN(attachment_, Attachment::Open(room_.BundleOf(record.id)));
     if (terminal_ == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(attachment_->FollowSize(run_.keeper_process, redraw));
-    if (!options_.signals_are_its) return Ok();
     VARVE_ASSIGN_OR_RETURN(process_, OpenFirstProcess(container));
-    forwarding_ = std::make_unique<SignalForwarding>(process_, TerminalSignals::kForwarded);
+    if (forwarding_ != nullptr) forwarding_->To(process_);
     return Ok();
   }
 

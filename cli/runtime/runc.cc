@@ -92,7 +92,8 @@ Result<int> AwaitRunc(pid_t pid) {
   {
     const UniqueFd process(::pidfd_open(pid, 0));
     if (!process.valid()) return ErrnoError(errno, "runc");
-    const SignalForwarding forwarding(process, TerminalSignals::kLeftOut);
+    SignalForwarding forwarding(TerminalSignals::kLeftOut);
+    forwarding.To(process);
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0) {
       if (errno != EINTR) return ErrnoError(errno, "wait for runc");
     }

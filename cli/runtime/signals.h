@@ -14,13 +14,15 @@ enum class TerminalSignals {
   kLeftOut,  // what the terminal sends (Ctrl-C): the process is in our process group and gets that by itself
 };
 
-// While it lives, signals that this process gets are sent on to `process`, a pidfd, which must outlive it: HUP, INT,
-// QUIT, USR1, USR2, ALRM, TERM and the real-time ones, but not those that we were started to ignore (nohup). At most
-// one at a time in a process: handlers belong to it as a whole.
+// While it lives, signals that this process gets are for another: HUP, INT, QUIT, USR1, USR2, ALRM, TERM and the
+// real-time ones, but not those that we were started to ignore (nohup). At most one at a time in a process: handlers
+// belong to it as a whole.
 class SignalForwarding {
  public:
-  SignalForwarding(const UniqueFd& process, TerminalSignals terminal_signals);
+  explicit SignalForwarding(TerminalSignals terminal_signals);
   ~SignalForwarding();
+  // From here on they are sent on to `process`, a pidfd, which must outlive this, and those that came before as well.
+  void To(const UniqueFd& process);
   SignalForwarding(const SignalForwarding&) = delete;
   SignalForwarding& operator=(const SignalForwarding&) = delete;
 
