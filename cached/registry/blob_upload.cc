@@ -76,13 +76,14 @@ class RegistryClient::UploadStream {
   const std::optional<Digest>& digest() const { return digest_; }
   // What ends the upload for good: an error of the source, or another blob than expected.
   const Status& status() const { return status_; }
-  Status CheckDigest() {
+  Result<Digest> VerifiedDigest() {
     if (!digest_ || (upload_.expected && *upload_.expected != *digest_)) {
       status_ = Error(Code::kDataLoss, fmt::format("blob {}: digest mismatch (got {})",
                                                    upload_.expected ? upload_.expected->ToString() : "",
                                                    digest_ ? digest_->ToString() : "less than all of it"));
+      return status_.error();
     }
-    return status_;
+    return *digest_;
   }
 
  private:
@@ -139,7 +140,8 @@ Result<UploadedBlob> RegistryClient::UploadBlob(const BlobUpload& upload, const 
   for (Retry retry(options_.retry);;) {
     const std::uint64_t before = session.arrived_bytes;
     const auto answer = TryUpload(stream, session, cancel);
-    if (answer.ok() && answer->head.succeeded()) return UploadedBlob{*stream.digest(), stream.position()};
+    const std::optional<Digest> whole = stream.digest();
+    if (answer.ok() && answer->head.succeeded() && whole) return UploadedBlob{*whole, stream.position()};
     if (!stream.status().ok()) {
       Abandon(session, cancel);
       return stream.status().error();
@@ -148,9 +150,9 @@ Result<UploadedBlob> RegistryClient::UploadBlob(const BlobUpload& upload, const 
     const bool lost = answer.ok() && !session.url.empty() && (answer->head.status == 404 || answer->head.status == 416);
     if (lost) error = Error(Code::kUnavailable, "the registry lost the upload: " + error.message());
     VARVE_RETURN_IF_ERROR(WaitToRetry(retry, answer, error.In(name), cancel));
-    if (stream.digest()) {  // the answer to PUT may be all that was lost
-      VARVE_ASSIGN_OR_RETURN(const bool there, HasBlob(*stream.digest(), cancel));
-      if (there) return UploadedBlob{*stream.digest(), stream.position()};
+    if (whole) {  // the answer to PUT may be all that was lost
+      VARVE_ASSIGN_OR_RETURN(const bool there, HasBlob(*whole, cancel));
+      if (there) return UploadedBlob{*whole, stream.position()};
     }
     Resume(session, cancel);
     if (session.arrived_bytes >= before + kProgressBytes) retry.Progress();
@@ -178,10 +180,9 @@ Result<RegistryClient::Answer> RegistryClient::TryUpload(UploadStream& stream, U
   if (arrived && *arrived != stream.position())
     return Error(Code::kUnavailable,
                  fmt::format("{} of {} bytes have arrived at the registry", *arrived, stream.position()));
-  VARVE_RETURN_IF_ERROR(stream.CheckDigest());
+  VARVE_ASSIGN_OR_RETURN(const Digest digest, stream.VerifiedDigest());
   const char joint = session.url.find('?') == std::string::npos ? '?' : '&';
-  return Send({.method = HttpMethod::kPut,
-               .url = fmt::format("{}{}digest={}", session.url, joint, stream.digest()->ToString())},
+  return Send({.method = HttpMethod::kPut, .url = fmt::format("{}{}digest={}", session.url, joint, digest.ToString())},
               DropBody, cancel);
 }
 

@@ -16,9 +16,9 @@ Status Check(HttpTransport& transport, const std::string& domain, const Registry
   if (response.status == 401) {
     const Encryption encryption = greeting.base_url.starts_with("https:") ? Encryption::kTls : Encryption::kNone;
     Authenticator authenticator(transport, options.connection, options.credentials, encryption, "");
-    const Status renewed = authenticator.Renew(response.Header("www-authenticate"), "", cancel);
+    Status renewed = authenticator.Renew(response.Header("www-authenticate"), "", cancel);
     if (!renewed.ok() && renewed.error().code() == Code::kUnauthenticated) return renewed.error().In("unauthorized");
-    VARVE_RETURN_IF_ERROR(renewed);
+    if (!renewed.ok()) return renewed;
     const HttpRequest request{.url = greeting.base_url + "/v2/",
                               .headers = {std::string(kUserAgent), "Authorization: " + authenticator.Authorization()},
                               .body = {}};

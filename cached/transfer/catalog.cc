@@ -92,6 +92,7 @@ Result<std::vector<Digest>> Catalog::ManifestsById(std::string_view image) const
   }
   std::ranges::sort(ranked, std::greater());
   std::vector<Digest> manifests;
+  manifests.reserve(ranked.size());
   for (const auto& [named, when, manifest] : ranked) manifests.push_back(manifest);
   return manifests;
 }

@@ -89,12 +89,13 @@ Status SetEnv(std::string_view text, Json& config) {
   VARVE_ASSIGN_OR_RETURN(const auto assignments, Assignments(text));
   Json& env = config["Env"];
   for (const auto& [name, value] : assignments) {
-    const auto same = [&](const Json& item) { return item.get_ref<const std::string&>().starts_with(name + "="); };
+    const std::string beginning = fmt::format("{}=", name);
+    const auto same = [&](const Json& item) { return item.get_ref<const std::string&>().starts_with(beginning); };
     const auto found = std::ranges::find_if(env, same);
     if (found != env.end()) {
-      *found = name + "=" + value;
+      *found = beginning + value;
     } else {
-      env.push_back(name + "=" + value);
+      env.push_back(beginning + value);
     }
   }
   return Ok();

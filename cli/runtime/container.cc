@@ -284,7 +284,7 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
         runc, {.directory = room.BundleOf(record.id), .id = record.id, .standard_input = record.options.standard_input},
         mark_running);
   };
-  const Result<int> exit_code =
+  Result<int> exit_code =
       connection.ok() ? InPrivateNamespaces(Namespaces::kMountsAndProcesses, run) : connection.error();
   if (held) {  // it did not come so far as to run
     GiveUp(*held, kExitVarveFailed, exit_code.error()).IgnoreError("the first error says why");

@@ -95,7 +95,7 @@ class Printer {
     if (begins_line_) held_.emplace_back();
     begins_line_ = entry->whole;
     held_.back().emplace_back(fd, std::move(text));
-    if (held_.size() > *options_.tail_lines) held_.pop_front();
+    if (held_.size() > options_.tail_lines.value_or(0)) held_.pop_front();
     if (held_.empty()) held_.emplace_back();  // of a tail of nothing: the line that is being dropped
     return Ok();
   }

@@ -125,7 +125,7 @@ Status SendLastSignal(const ContainerRoom& room, const Container& container, int
 }
 
 Status AwaitKilled(const ContainerRoom& room, EndWatch& watch, const Container& container) {
-  const Status killed = SendLastSignal(room, container, SIGKILL);
+  Status killed = SendLastSignal(room, container, SIGKILL);
   if (!killed.ok() && killed.error().code() != Code::kFailedPrecondition) return killed;
   VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEnd(Clock::now() + kKillLimit));
   if (!now.state.live()) return Ok();
@@ -159,7 +159,9 @@ Status EndHolder(const ProcessId& conmon) {
 }
 
 // What is not there any more has ended.
-Status GoneIsEnded(Status status) { return !status.ok() && status.error().code() == Code::kNotFound ? Ok() : status; }
+Status GoneIsEnded(const Status& status) {
+  return !status.ok() && status.error().code() == Code::kNotFound ? Ok() : status;
+}
 
 }  // namespace
 
@@ -351,7 +353,8 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     ContainerState& state = (*container)->state;
     const bool held = state.live() && state.keeper == Keeper::kConmon && state.keeper_process.pid == ::getppid();
     if (!held) return Ok();
-    std::vector<std::string> mounts = {bundle + "/rootfs", room.DirectoryOf(id) + "/lower", bundle + kNamespaceInBundle};
+    std::vector<std::string> mounts = {bundle + "/rootfs", room.DirectoryOf(id) + "/lower",
+                                       bundle + kNamespaceInBundle};
     for (const ContainerMount& mount : (*container)->record.mounts) {
       if (mount.kind == MountKind::kImage) mounts.push_back(mount.source);
     }
