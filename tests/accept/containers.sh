@@ -257,9 +257,9 @@ thawed() { varve run -d --name hot deb sh -c 'head -c 200000000 /dev/urandom >/b
 # -- images that containers need
 check "rmi of an image that a stopped container needs is refused" refuses 'image is being used by stopped container' varve rmi "$(varve inspect --type image committed:2 | jq -r .[0].Id; varve create --name need committed:2 true >/dev/null)"
 check "by its name too"                                 refuses 'unable to remove repository reference' varve rmi committed:2
-check "system prune -a keeps it"                        bash -c "varve system prune -af && varve start -a need"
-check "-f removes it, and what the container needs stays" bash -c "varve rmi -f committed:2 && ! varve images -q committed:2 | grep . && varve system prune -af && varve start -a need; rc=\$?; varve rm need; exit \$rc"
-varve rm tt >/dev/null; varve rmi -f committed:1 running opts voldeb >/dev/null 2>&1; varve tag localhost/debian:latest deb 2>/dev/null || { varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb; }
+check "rmi -f takes its name, and it starts all the same" bash -c "varve rmi -f committed:2 && ! varve images -q committed:2 | grep . && varve start -a need; rc=\$?; varve rm need; exit \$rc"
+check "system prune -a keeps what one that runs was made of" bash -c "varve run -d --name runs committed:1 sleep 1000 && varve rmi -f committed:1 && varve system prune -af && varve restart -t 0 runs && varve exec runs cat /srv/new; rc=\$?; varve rm -f runs; exit \$rc"
+varve rmi -f running opts voldeb >/dev/null 2>&1; varve tag localhost/debian:latest deb 2>/dev/null || { varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb; }
 
 # -- prune
 check "container prune removes what does not run, and only that" bash -c "varve run -d --name p1 deb sleep 1000; varve create --name p2 deb true; varve run --name p3 deb sh -c 'head -c 2000000 /dev/zero >/f'; varve container prune -f >$scratch/pruned && grep -qx 'Deleted Containers:' $scratch/pruned && [ \$(grep -cEx '[0-9a-f]{64}' $scratch/pruned) = 2 ] && grep -E 'Total reclaimed space: 2\.[0-9]+ MB' $scratch/pruned && [ \"\$(varve ps -a --format json | jq -r .Names)\" = p1 ]; rc=\$?; varve rm -f p1; exit \$rc"
