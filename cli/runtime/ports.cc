@@ -95,6 +95,7 @@ Result<std::vector<PortRequest>> ParsePublish(const std::string& text) {
     host = host.substr(colon + 1);
     if (!ParseAddress(request.host_address).ok()) return Invalid(text, "its address is not an IPv4 address");
   }
+  if (host == "0") host = {};  // any
   const std::optional<PortRange> inside = ParsePorts(rest);
   if (!inside) return Invalid(text, "the container's port is no number from 1 to 65535, or range of these");
   const std::optional<PortRange> outside = host.empty() ? PortRange{} : ParsePorts(host);

@@ -27,6 +27,7 @@ TEST(RuntimePortsTest, WhatDockerTakesIsUnderstood) {
   EXPECT_THAT(Parsed("80"), ElementsAre("0.0.0.0:0-0:80/tcp"));
   EXPECT_THAT(Parsed("8080:80"), ElementsAre("0.0.0.0:8080-8080:80/tcp"));
   EXPECT_THAT(Parsed("127.0.0.1::53/UDP"), ElementsAre("127.0.0.1:0-0:53/udp"));
+  EXPECT_THAT(Parsed("127.0.0.1:0:53"), ElementsAre("127.0.0.1:0-0:53/tcp"));
   EXPECT_THAT(Parsed("127.0.0.1:8080:80/tcp"), ElementsAre("127.0.0.1:8080-8080:80/tcp"));
   EXPECT_THAT(Parsed("8000-8001:80-81"), ElementsAre("0.0.0.0:8000-8000:80/tcp", "0.0.0.0:8001-8001:81/tcp"));
   EXPECT_THAT(Parsed("80-81"), ElementsAre("0.0.0.0:0-0:80/tcp", "0.0.0.0:0-0:81/tcp"));
