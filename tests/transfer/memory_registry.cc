@@ -86,12 +86,17 @@ Result<HttpResponse> MemoryRegistry::Read(const HttpRequest& request, Repository
   return head;
 }
 
+std::function<void()> MemoryRegistry::TakeAction() {
+  MutexLock lock(mutex_);
+  return std::exchange(at_first_upload_, {});
+}
+
 Result<HttpResponse> MemoryRegistry::Patch(const HttpRequest& request, const std::string& session) {
   std::string taken;
   std::vector<std::byte> buffer(10'000);
   for (;;) {
     VARVE_ASSIGN_OR_RETURN(const std::size_t size, request.body_source(buffer));
-    if (const auto action = std::exchange(at_first_upload_, {})) action();
+    if (const auto action = TakeAction()) action();
     taken += AsText(ByteSpan(buffer).first(size));
     MutexLock lock(mutex_);
     const bool breaks = breaks_ > 0 && taken.size() > 20'000;

@@ -28,7 +28,10 @@ class MemoryRegistry final : public HttpTransport {
   // So many uploads break off in their middle.
   void BreakUploads(int count) { breaks_ = count; }
   // Called once, in the middle of the first upload.
-  void AtFirstUpload(std::function<void()> action) { at_first_upload_ = std::move(action); }
+  void AtFirstUpload(std::function<void()> action) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    at_first_upload_ = std::move(action);
+  }
 
   // "METHOD a.example/team/app/blobs/sha256:…" of all requests since the last call.
   std::vector<std::string> TakeAsked() EXCLUDES(mutex_);
@@ -39,13 +42,14 @@ class MemoryRegistry final : public HttpTransport {
  private:
   Result<HttpResponse> Read(const HttpRequest& request, Repository& repository, const std::string& what,
                             const BodySink& sink);
+  std::function<void()> TakeAction() EXCLUDES(mutex_);
   Result<HttpResponse> Patch(const HttpRequest& request, const std::string& session) EXCLUDES(mutex_);
   HttpResponse Write(const HttpRequest& request, const std::string& name, const std::string& what,
                      const std::map<std::string, std::string>& query) EXCLUDES(mutex_);
 
   std::map<std::string, int> refusals_;
-  std::function<void()> at_first_upload_;
   Mutex mutex_;
+  std::function<void()> at_first_upload_ GUARDED_BY(mutex_);
   std::map<std::string, Repository> repositories_;
   std::map<std::string, std::string> sessions_ GUARDED_BY(mutex_);  // by URL
   int breaks_ = 0;
