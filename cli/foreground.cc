@@ -29,8 +29,9 @@ class Foreground {
     const ContainerRecord& record = container.record;
     terminal_ = record.options.terminal;
     VARVE_ASSIGN_OR_RETURN(watch_, EndWatch::Open(room_, record.id, EndWatch::WakeOn::kEnd));
-    VARVE_ASSIGN_OR_RETURN(attachment_, Attachment::Open(room_.BundleOf(record.id)));
-    if (terminal_ == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(attachment_->FollowSize(run_.keeper_process, redraw));
+    VARVE_ASSIGN_OR_RETURN(Attachment attachment, Attachment::Open(room_.BundleOf(record.id)));
+    if (terminal_ == Terminal::kAllocated) VARVE_RETURN_IF_ERROR(attachment.FollowSize(run_.keeper_process, redraw));
+    attachment_.emplace(std::move(attachment));
     VARVE_ASSIGN_OR_RETURN(process_, OpenFirstProcess(container));
     if (forwarding_ != nullptr) forwarding_->To(process_);
     return Ok();

@@ -44,7 +44,7 @@ struct ShownPorts {
     const auto range = [&](int from) {
       return count == 1 ? std::to_string(from) : fmt::format("{}-{}", from, from + count - 1);
     };
-    const std::string inside = fmt::format("{}/{}", range(first.container_port), first.protocol);
+    std::string inside = fmt::format("{}/{}", range(first.container_port), first.protocol);
     if (first.host_port == 0) return inside;
     return fmt::format("{}:{}->{}", first.host_address, range(first.host_port), inside);
   }
@@ -72,6 +72,7 @@ std::string PortsText(const NetworkOptions& options, const std::optional<Endpoin
     }
   }
   std::vector<std::string> texts;
+  texts.reserve(shown.size());
   for (const ShownPorts& of : shown) texts.push_back(of.ToString());
   return fmt::format("{}", fmt::join(texts, ", "));
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "cached/base/check.h"
 #include "cached/tree/path.h"
 
 namespace varve {
@@ -75,6 +76,7 @@ std::span<const fb::Xattr> XattrsOf(const Node& node) {
 }
 
 bool SameXattrs(const Node& a, const Node& b) {
+  if (a.layer == nullptr || b.layer == nullptr) return XattrsOf(a).empty() && XattrsOf(b).empty();
   return std::ranges::equal(XattrsOf(a), XattrsOf(b), [&](const fb::Xattr& left, const fb::Xattr& right) {
     return a.layer->xattr_name(left) == b.layer->xattr_name(right) &&
            a.layer->xattr_value(left) == b.layer->xattr_value(right);
@@ -105,8 +107,9 @@ class Comparison {
   Comparison(const IndexedImage& from, const IndexedImage& to, const std::function<Status(const PathChange&)>& each)
       : from_(from), to_(to), each_(each) {}
 
-  // What `path` stands for in both images. The depth of an image is bounded (kDepthMax).
+  // What `path` stands for in both images; in one of them at least. The depth of an image is bounded (kDepthMax).
   Status Compare(const std::optional<Node>& before, const std::optional<Node>& after, const std::string& path) {
+    VARVE_CHECK(before || after);
     if (!after) return Tell(PathChange::Kind::kDeleted, path, *before);
     if (!before) {
       VARVE_RETURN_IF_ERROR(Tell(PathChange::Kind::kAdded, path, *after));

@@ -75,6 +75,7 @@ Result<int> RunImages(Session& session, const ImagesOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const v1::ListImagesReply reply, daemon.ListImages());
   VARVE_ASSIGN_OR_RETURN(const std::vector<Image> images, Choose(reply, options));
   std::vector<std::string> rows;
+  rows.reserve(images.size());
   for (const Image& image : images)
     rows.push_back(ImageRowJson(image, options.no_trunc ? image.config_digest() : ShortId(image.config_digest())));
   const std::string usual = options.digests

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "cached/base/check.h"
 #include "cli/listing/template.h"
 #include "cli/listing/template_nodes.h"
 
@@ -371,7 +372,8 @@ class Execution {
     for (const TemplateCommand& command : pipeline.commands) {
       VARVE_ASSIGN_OR_RETURN(value, Value(command, dot, std::move(value)));
     }
-    return std::move(*value);
+    VARVE_CHECK(value.has_value());  // no pipeline is parsed that has no command
+    return *std::move(value);
   }
 
   // `last` is what the command before gave.
@@ -453,7 +455,7 @@ class Execution {
       if (!found && strict) {
         std::string known;
         for (const std::string& key : value.is_object() ? SortedKeys(value) : std::vector<std::string>())
-          known += (known.empty() ? "" : ", ") + key;
+          known.append(known.empty() ? "" : ", ").append(key);
         return Wrong("there is no field ." + field + " (known: " + known + ")");
       }
       if (!found && !value.is_object() && IsTrue(value)) return Wrong("'" + TextOf(value) + "' has no field ." + field);

@@ -55,9 +55,10 @@ std::vector<std::string> Arguments(const std::string& conmon, const ConmonOption
 }
 
 Result<int> ReadNumber(const std::string& path) {
-  VARVE_ASSIGN_OR_RETURN(const Bytes text, ReadWholeFile(Fs::Real(), path, kNumberFileBytesMax));
+  VARVE_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeFile(Fs::Real(), path, kNumberFileBytesMax));
+  const std::string_view text = AsText(bytes);
   int number = 0;
-  const auto [end, error] = std::from_chars(AsText(text).data(), AsText(text).data() + text.size(), number);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc()) return Error(Code::kDataLoss, path + ": is not a number");
   return number;
 }

@@ -36,7 +36,7 @@ ContainerRoots RootsOf(RunImage image);
 
 // Makes a container that does not run yet. What options say of the caller's world (variables, env files, volumes that
 // do not exist) is resolved now. Sweeps what others left. kInvalidArgument and kNotFound for what cannot be meant.
-Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& options, const RunImage& image);
+Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOptions& asked_for, const RunImage& image);
 
 // Runs a container that does not run as a child of ours, without a terminal, and returns its exit code: its own, 128 +
 // the signal that ended it, or docker's 125, 126 or 127 where runc could not start it and has said why on standard

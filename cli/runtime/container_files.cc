@@ -78,8 +78,9 @@ Status Attach(const ContainerMount& mount, int root) {
 
 // A parent before what lies below it.
 Status AttachVolumes(std::vector<ContainerMount> mounts, int root) {
-  std::ranges::stable_sort(mounts, {},
-                           [](const ContainerMount& mount) { return std::ranges::count(mount.destination, '/'); });
+  std::ranges::sort(mounts, {}, [](const ContainerMount& mount) {
+    return std::pair(std::ranges::count(mount.destination, '/'), mount.destination);
+  });
   for (const ContainerMount& mount : mounts) {
     if (mount.kind == MountKind::kVolume || mount.kind == MountKind::kBind)
       VARVE_RETURN_IF_ERROR(Attach(mount, root).In("mount"));

@@ -105,7 +105,7 @@ Result<int> ExecPlain(const Container& container, const ExecOptions& options, co
   if (options.wait == ExecOptions::Wait::kForItsStart) program.arguments.emplace_back("--detach");
   program.arguments.push_back(exec.id);
   VARVE_ASSIGN_OR_RETURN(const pid_t pid, SpawnInside(container, program));
-  const Result<int> exit_code = AwaitExit(pid);
+  Result<int> exit_code = AwaitExit(pid);
   if (!exit_code.ok() || *exit_code == 0) return exit_code;
   const Result<Bytes> said = ReadWholeFile(Fs::Real(), log_path, kLogBytesMax);
   return said.ok() ? StartFailure(AsText(*said)).value_or(*exit_code) : exit_code;

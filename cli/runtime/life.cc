@@ -322,7 +322,7 @@ Result<Pruned> PruneContainers(const ContainerRoom& room) {
     if (!removed.ok() &&
         (removed.error().code() == Code::kNotFound || removed.error().code() == Code::kFailedPrecondition))
       continue;  // somebody was faster, and has removed or started it
-    VARVE_RETURN_IF_ERROR(removed);
+    if (!removed.ok()) return removed.error();
     pruned.ids.push_back(id);
     pruned.bytes += bytes;
   }

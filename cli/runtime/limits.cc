@@ -77,12 +77,14 @@ Status CheckCpuset(const std::string& text) {
       at = rest;
       good = to_error == std::errc() && from <= to;
     }
-    if (!good || (at != end && (*at != ',' || ++at == end)))
-      return Error(Code::kInvalidArgument, fmt::format("--cpuset-cpus {}: a list such as 0-2,4", text));
+    const bool goes_on = at != end;
+    good = good && (!goes_on || (*at == ',' && at + 1 != end));
+    if (!good) return Error(Code::kInvalidArgument, fmt::format("--cpuset-cpus {}: a list such as 0-2,4", text));
     if (to > last) {
       return Error(Code::kInvalidArgument,
                    fmt::format("Requested CPUs are not available - requested {}, available: 0-{}", text, last));
     }
+    if (goes_on) ++at;
   }
   return Ok();
 }

@@ -62,8 +62,8 @@ class NetworkRoom {
 };
 
 std::string NetworkJson(const Network& network);
-// kDataLoss if `json` is not one of ours, kFailedPrecondition if a newer varve wrote it.
-Result<Network> ParseNetwork(std::string_view json);
+// kDataLoss if `text` is not one of ours, kFailedPrecondition if a newer varve wrote it.
+Result<Network> ParseNetwork(std::string_view text);
 
 // One of varve's own ranges that none of `taken` overlaps: the `first`th, or the next. kResourceExhausted.
 Result<Ipv4Range> ChooseSubnet(const std::vector<Ipv4Range>& taken, std::uint32_t first);

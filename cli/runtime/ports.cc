@@ -119,6 +119,7 @@ Result<std::vector<std::string>> ParseExpose(const std::string& text) {
   const std::optional<PortRange> range = ParsePorts(rest);
   if (!range) return Invalid(text, "it is no number from 1 to 65535, or range of these");
   std::vector<std::string> ports;
+  ports.reserve(static_cast<std::size_t>(range->size()));
   for (int n = 0; n < range->size(); ++n) ports.push_back(fmt::format("{}/{}", range->first + n, protocol));
   return ports;
 }

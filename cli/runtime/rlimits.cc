@@ -84,6 +84,7 @@ Result<std::vector<Rlimit>> ParseUlimits(const std::vector<std::string>& ulimits
     by_type[limit.type] = std::move(limit);
   }
   std::vector<Rlimit> limits;
+  limits.reserve(by_type.size());
   for (auto& [type, limit] : by_type) limits.push_back(std::move(limit));
   return limits;
 }

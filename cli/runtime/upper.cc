@@ -92,6 +92,7 @@ class Changes {
 
   std::vector<Change> Take() const {
     std::vector<Change> changes;
+    changes.reserve(found_.size());
     for (const auto& [path, kind] : found_) changes.push_back({kind, "/" + path});
     return changes;
   }

@@ -67,8 +67,8 @@ Status Walk(int root, const std::string& path, const Visit& visit) {
     if (below == Below::kLeftOut || !S_ISDIR(entry.info.st_mode)) return Ok();
     VARVE_ASSIGN_OR_RETURN(names, NamesIn(entry));
   }
-  for (const std::string& name : names)
-    VARVE_RETURN_IF_ERROR(Walk(root, path.empty() ? name : path + "/" + name, visit));
+  const std::string parent = path.empty() ? "" : path + "/";
+  for (const std::string& name : names) VARVE_RETURN_IF_ERROR(Walk(root, fmt::format("{}{}", parent, name), visit));
   return Ok();
 }
 
