@@ -2,7 +2,10 @@
 
 #include <fmt/core.h>
 
-#include "cli/print.h"
+#include <cstdio>
+#include <iostream>
+
+#include "cli/listing/print.h"
 
 namespace varve {
 
@@ -15,6 +18,14 @@ int ForEach(const std::vector<std::string>& names, const std::function<Status(co
     exit_code = kFailure;
   }
   return exit_code;
+}
+
+bool Confirm(const std::string& what) {
+  fmt::print("{}\nAre you sure you want to continue? [y/N] ", what);
+  std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 }  // namespace varve

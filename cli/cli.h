@@ -30,6 +30,9 @@ void SetAction(Cli& cli, CLI::App* command, const std::shared_ptr<Options>& opti
 // all the same.
 int ForEach(const std::vector<std::string>& names, const std::function<Status(const std::string&)>& act);
 
+// Prints what is about to happen and asks whether it is to; anything but yes is no.
+bool Confirm(const std::string& what);
+
 inline constexpr int kFailure = 1;       // of a command, but for run
 inline constexpr int kOwnFailure = 125;  // docker's exit code for what the command line or varve itself got wrong
 

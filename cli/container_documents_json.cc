@@ -5,8 +5,8 @@
 
 #include "cached/base/fs.h"
 #include "cli/container_documents.h"
+#include "cli/listing/print.h"
 #include "cli/network_documents_json.h"
-#include "cli/print.h"
 #include "cli/runtime/key_value.h"
 #include "cli/runtime/limits.h"
 

@@ -4,7 +4,7 @@
 
 #include "cached/base/bytes.h"
 #include "cli/documents.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

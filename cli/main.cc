@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/cli.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

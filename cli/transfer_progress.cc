@@ -10,7 +10,7 @@
 #include "cached/base/bytes.h"
 #include "cached/oci/reference.h"
 #include "cli/documents.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

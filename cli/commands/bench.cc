@@ -2,7 +2,7 @@
 
 #include "cli/cli.h"
 #include "cli/documents.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "cli/cli.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 #include "cli/runtime/connection.h"
 
 // Completion in shells. Their scripts know nothing of varve: with each Tab they ask `varve __complete -- WORDS` for

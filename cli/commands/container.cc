@@ -3,7 +3,6 @@
 
 #include "cached/base/bytes.h"
 #include "cli/cli.h"
-#include "cli/print.h"
 #include "cli/runtime/life.h"
 
 namespace varve {

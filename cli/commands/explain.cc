@@ -1,7 +1,7 @@
 #include <fmt/core.h>
 
 #include "cli/cli.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

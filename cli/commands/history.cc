@@ -5,8 +5,8 @@
 #include "cached/oci/image_config.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
-#include "cli/print.h"
 
 namespace varve {
 namespace {

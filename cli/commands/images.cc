@@ -6,8 +6,8 @@
 #include "cli/cli.h"
 #include "cli/documents.h"
 #include "cli/listing/filters.h"
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
-#include "cli/print.h"
 
 namespace varve {
 namespace {

@@ -1,8 +1,8 @@
 #include <fmt/core.h>
 
 #include "cli/cli.h"
+#include "cli/listing/print.h"
 #include "cli/mounts.h"
-#include "cli/print.h"
 
 namespace varve {
 namespace {

@@ -3,9 +3,9 @@
 #include "cli/cli.h"
 #include "cli/documents.h"
 #include "cli/listing/filters.h"
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
 #include "cli/network_documents.h"
-#include "cli/print.h"
 #include "cli/runtime/connection.h"
 
 namespace varve {

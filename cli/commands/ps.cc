@@ -5,9 +5,9 @@
 #include "cli/cli.h"
 #include "cli/container_documents.h"
 #include "cli/listing/filters.h"
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
 #include "cli/network_documents.h"
-#include "cli/print.h"
 #include "cli/runtime/room.h"
 
 namespace varve {

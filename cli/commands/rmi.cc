@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cli/cli.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 #include "cli/runtime/room.h"
 
 namespace varve {

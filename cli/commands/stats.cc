@@ -7,8 +7,8 @@
 
 #include "cli/cli.h"
 #include "cli/container_documents.h"
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
-#include "cli/print.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/usage.h"
 

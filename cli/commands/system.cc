@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/documents.h"
+#include "cli/listing/print.h"
 #include "cli/mounts.h"
-#include "cli/print.h"
 #include "cli/runtime/connection.h"
 #include "cli/runtime/life.h"
 #include "cli/scratch.h"

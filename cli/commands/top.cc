@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "cli/cli.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 #include "cli/runtime/cgroups.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/programs.h"

@@ -5,7 +5,7 @@
 #include "cached/oci/image_config.h"
 #include "cli/cli.h"
 #include "cli/documents.h"
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 namespace varve {
 namespace {

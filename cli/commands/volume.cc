@@ -9,7 +9,6 @@
 #include "cli/documents.h"
 #include "cli/listing/filters.h"
 #include "cli/listing/rows.h"
-#include "cli/print.h"
 #include "cli/runtime/key_value.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/room.h"

@@ -1,9 +1,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "cli/listing/print.h"
 #include "cli/listing/rows.h"
 #include "cli/listing/template.h"
-#include "cli/print.h"
 
 namespace varve {
 namespace {

@@ -39,9 +39,6 @@ std::string Harmless(std::string text);
 // last is "…".
 std::string CellOf(std::string_view text, std::size_t most);
 
-// Prints what is about to happen and asks whether it is to; anything but yes is no.
-bool Confirm(const std::string& what);
-
 // The first 12 hex digits of "sha256:…".
 std::string ShortId(const std::string& digest);
 

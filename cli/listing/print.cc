@@ -1,12 +1,10 @@
-#include "cli/print.h"
+#include "cli/listing/print.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <ctime>
-#include <iostream>
 
 #include "cached/base/check.h"
 
@@ -22,14 +20,6 @@ std::size_t WidthOf(std::string_view text) {
 }
 
 }  // namespace
-
-bool Confirm(const std::string& what) {
-  fmt::print("{}\nAre you sure you want to continue? [y/N] ", what);
-  std::fflush(stdout);
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
 
 std::string Table::ToString() const {
   std::vector<std::size_t> widths;
