@@ -12,6 +12,7 @@
 #include "cached/base/fs.h"
 #include "cached/base/log.h"
 #include "cli/runtime/copy_tree.h"
+#include "cli/runtime/names.h"
 #include "cli/runtime/remove_tree.h"
 #include "cli/runtime/storage_options.h"
 
@@ -56,12 +57,7 @@ Result<std::vector<Volume>> VolumeRoom::List() const {
 
 Result<LockedVolumes> VolumeRoom::Lock() const {
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(directory_));
-  const std::string path = directory_ + "/.lock";
-  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock.valid()) return ErrnoError(errno, path);
-  while (::flock(lock.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return ErrnoError(errno, path);
-  }
+  VARVE_ASSIGN_OR_RETURN(UniqueFd lock, LockFile(directory_ + "/.lock", LOCK_EX));
   for (const char* garbage : {"/.new", "/.old"}) VARVE_RETURN_IF_ERROR(RemoveTree(directory_ + garbage));
   return LockedVolumes(*this, std::move(lock));
 }
