@@ -24,6 +24,16 @@ class RuntimeCgroupsTest : public testing::Test {
     std::ofstream(file) << text;
   }
   void MakeUnified() { Write("cgroup.controllers", "cpu io memory pids\n"); }
+  // What both kinds of hierarchies below say, each in its words.
+  void ExpectUsage() const {
+    const Usage usage = *ReadUsage("web", kNobody, root());
+    EXPECT_EQ(usage.cpu_ns, 1'500'000u);
+    EXPECT_EQ(usage.memory_bytes, 4096u);
+    EXPECT_EQ(usage.memory_limit_bytes, 65536u);
+    EXPECT_EQ(usage.read_bytes, 300u);
+    EXPECT_EQ(usage.written_bytes, 30u);
+    EXPECT_EQ(usage.processes, 3u);
+  }
   std::string root() const { return directory_.path(); }
 
  private:
@@ -38,13 +48,7 @@ TEST_F(RuntimeCgroupsTest, UsageIsReadFromOneHierarchy) {
   Write("varve/web/memory.max", "65536\n");
   Write("varve/web/io.stat", "8:0 rbytes=100 wbytes=10 rios=1 wios=1\n8:16 rbytes=200 wbytes=20 rios=1 wios=1\n");
   Write("varve/web/pids.current", "3\n");
-  const Usage usage = *ReadUsage("web", kNobody, root());
-  EXPECT_EQ(usage.cpu_ns, 1'500'000u);
-  EXPECT_EQ(usage.memory_bytes, 4096u);
-  EXPECT_EQ(usage.memory_limit_bytes, 65536u);
-  EXPECT_EQ(usage.read_bytes, 300u);
-  EXPECT_EQ(usage.written_bytes, 30u);
-  EXPECT_EQ(usage.processes, 3u);
+  ExpectUsage();
 }
 
 TEST_F(RuntimeCgroupsTest, UsageIsReadFromAHierarchyAController) {
@@ -55,13 +59,7 @@ TEST_F(RuntimeCgroupsTest, UsageIsReadFromAHierarchyAController) {
   Write("blkio/varve/web/blkio.throttle.io_service_bytes_recursive",
         "8:0 Read 100\n8:0 Write 10\n8:0 Total 110\n8:16 Read 200\n8:16 Write 20\nTotal 330\n");
   Write("pids/varve/web/pids.current", "3\n");
-  const Usage usage = *ReadUsage("web", kNobody, root());
-  EXPECT_EQ(usage.cpu_ns, 1'500'000u);
-  EXPECT_EQ(usage.memory_bytes, 4096u);
-  EXPECT_EQ(usage.memory_limit_bytes, 65536u);
-  EXPECT_EQ(usage.read_bytes, 300u);
-  EXPECT_EQ(usage.written_bytes, 30u);
-  EXPECT_EQ(usage.processes, 3u);
+  ExpectUsage();
 }
 
 TEST_F(RuntimeCgroupsTest, WithoutALimitTheMachinesMemoryIsIt) {

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string_view>
+#include <vector>
+
 #include "cli/runtime/detach_keys.h"
 
 namespace varve {
@@ -23,32 +26,33 @@ TEST(RuntimeDetachKeysTest, WhatIsNoKeyIsNamed) {
   }
 }
 
-TEST(RuntimeDetachKeysTest, WhatIsTypedBeforeThemIsPassedOnAndWhatIsBehindIsNot) {
-  DetachKeys keys("pq");
-  EXPECT_EQ(keys.Pass("abcpqd"), "abc");
-  EXPECT_TRUE(keys.pressed());
-}
+// What is typed at once, and what of it and of what was held back is passed on.
+struct Typed {
+  std::string_view keys;
+  std::string_view passed;
+};
+struct Typing {
+  const char* claim;
+  const char* detach_keys;
+  std::vector<Typed> pieces;
+  bool pressed;  // in the end, and no sooner
+};
 
-TEST(RuntimeDetachKeysTest, TheirBeginningIsHeldBackUntilItIsNot) {
-  DetachKeys keys("pq");
-  EXPECT_EQ(keys.Pass("ap"), "a");
-  EXPECT_FALSE(keys.pressed());
-  EXPECT_EQ(keys.Pass("b"), "pb");
-  EXPECT_EQ(keys.Pass("pp"), "p");
-  EXPECT_EQ(keys.Pass("q"), "");
-  EXPECT_TRUE(keys.pressed());
-}
-
-TEST(RuntimeDetachKeysTest, AreFoundBehindABeginningOfThemselves) {
-  DetachKeys keys("aab");
-  EXPECT_EQ(keys.Pass("aaab"), "a");
-  EXPECT_TRUE(keys.pressed());
-}
-
-TEST(RuntimeDetachKeysTest, NoneNeverDetach) {
-  DetachKeys keys("");
-  EXPECT_EQ(keys.Pass("\x10\x11"), "\x10\x11");
-  EXPECT_FALSE(keys.pressed());
+TEST(RuntimeDetachKeysTest, WhatTheyAreNotIsPassedOn) {
+  const std::vector<Typing> typings = {
+      {"what is typed before them is passed on, what is behind is not", "pq", {{"abcpqd", "abc"}}, true},
+      {"their beginning is held back until it is not", "pq", {{"ap", "a"}, {"b", "pb"}, {"pp", "p"}, {"q", ""}}, true},
+      {"they are found behind a beginning of themselves", "aab", {{"aaab", "a"}}, true},
+      {"none never detach", "", {{"\x10\x11", "\x10\x11"}}, false}};
+  for (const Typing& typing : typings) {
+    SCOPED_TRACE(typing.claim);
+    DetachKeys keys(typing.detach_keys);
+    for (const Typed& piece : typing.pieces) {
+      EXPECT_FALSE(keys.pressed());
+      EXPECT_EQ(keys.Pass(piece.keys), piece.passed);
+    }
+    EXPECT_EQ(keys.pressed(), typing.pressed);
+  }
 }
 
 }  // namespace
