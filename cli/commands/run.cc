@@ -5,10 +5,7 @@
 
 #include "cached/base/fs.h"
 #include "cli/cli.h"
-#include "cli/commands/run_limits.h"
 #include "cli/commands/run_options.h"
-#include "cli/commands/run_security.h"
-#include "cli/commands/run_storage.h"
 #include "cli/containers.h"
 #include "cli/foreground.h"
 #include "cli/pull.h"

@@ -1,4 +1,4 @@
-#include "cli/commands/run_limits.h"
+#include "cli/commands/run_options.h"
 
 namespace varve {
 

@@ -8,8 +8,11 @@
 
 namespace varve {
 
+void AddLimitOptions(CLI::App* command, LimitOptions& limits);
 void AddNetworkOptions(CLI::App* command, NetworkOptions& options);
 // Says on standard error what of them has no effect, as docker does.
 void WarnOfNetworkOptions(const NetworkOptions& options);
+void AddSecurityOptions(CLI::App* command, SecurityOptions& security);
+void AddStorageOptions(CLI::App* command, StorageOptions& storage);
 
 }  // namespace varve

@@ -1,4 +1,4 @@
-#include "cli/commands/run_security.h"
+#include "cli/commands/run_options.h"
 
 namespace varve {
 
