@@ -1,9 +1,7 @@
 #include "cli/runtime/life.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -170,11 +168,7 @@ EndWatch::EndWatch(const ContainerRoom& room, std::string id, UniqueFd hold, Uni
 
 Result<EndWatch> EndWatch::Open(const ContainerRoom& room, const std::string& id, WakeOn wake_on) {
   const std::string directory = room.DirectoryOf(id);
-  UniqueFd hold(::open((directory + "/watch").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!hold.valid()) return ErrnoError(errno, "No such container: " + id);
-  while (::flock(hold.get(), LOCK_SH) != 0) {
-    if (errno != EINTR) return ErrnoError(errno, directory + "/watch");
-  }
+  VARVE_ASSIGN_OR_RETURN(UniqueFd hold, room.Watch(id));
   UniqueFd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   const std::uint32_t mask = wake_on == WakeOn::kEnd ? IN_MOVED_TO : IN_MOVED_TO | IN_MODIFY;
   if (!events.valid() || ::inotify_add_watch(events.get(), directory.c_str(), mask | IN_DELETE_SELF) < 0)

@@ -95,7 +95,7 @@ Status RemoveTree(const std::string& path) {
   if (removed == Removed::kYes) return Ok();
   VARVE_ASSIGN_OR_RETURN(const Directory top, OpenDirectory(AT_FDCWD, path));
   VARVE_RETURN_IF_ERROR(Empty(top).In("remove " + path));
-  if (::rmdir(path.c_str()) != 0) return ErrnoError(errno, path);
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
   return Ok();
 }
 

@@ -94,10 +94,18 @@ Status RemoveDirectory(const ContainerRoom& room, const std::string& id) {
   return RemoveTree(directory);
 }
 
-void AwaitWatchers(const std::string& directory) {
+// Opens what the maker of the container has made: in a directory that is about to go nothing comes to be.
+Result<UniqueFd> LockIn(const ContainerRoom& room, const std::string& id, const char* name, int operation) {
+  Result<UniqueFd> lock = LockFile(fmt::format("{}/{}", room.DirectoryOf(id), name), operation, 0);
+  if (!lock.ok() && lock.error().code() == Code::kNotFound) return NoSuchContainer(id);
+  return lock;
+}
+
+void AwaitWatchers(const ContainerRoom& room, const std::string& id) {
   const auto until = std::chrono::steady_clock::now() + kWatchersMax;
-  while (!LockFile(directory + "/watch", LOCK_EX | LOCK_NB).ok()) {
-    if (std::chrono::steady_clock::now() > until) return;
+  for (;;) {
+    const Result<UniqueFd> alone = LockIn(room, id, "watch", LOCK_EX | LOCK_NB);
+    if (alone.ok() || alone.error().code() != Code::kUnavailable || std::chrono::steady_clock::now() > until) return;
     std::this_thread::sleep_for(kWatchersPoll);
   }
 }
@@ -130,6 +138,7 @@ Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
   }
   LockedContainer container(*this, std::move(lock), {.record = record, .state = {}});
   const auto make = [&]() -> Status {
+    VARVE_RETURN_IF_ERROR(Fs::Real().Open(directory + "/watch", OpenMode::kCreateNew));
     VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), directory + "/container.json", AsBytes(RecordJson(record))));
     VARVE_RETURN_IF_ERROR(fill(directory));
     VARVE_RETURN_IF_ERROR(TakeName(*this, record.name, id));
@@ -231,11 +240,12 @@ Result<Container> ContainerRoom::Find(const std::string& name) const {
 }
 
 Result<LockedContainer> ContainerRoom::Lock(const std::string& id) const {
-  Result<UniqueFd> lock = LockFile(DirectoryOf(id) + "/lock", LOCK_EX, 0);
-  if (!lock.ok()) return lock.error().code() == Code::kNotFound ? NoSuchContainer(id) : lock.error();
+  VARVE_ASSIGN_OR_RETURN(UniqueFd lock, LockIn(*this, id, "lock", LOCK_EX));
   VARVE_ASSIGN_OR_RETURN(Container container, Load(id));  // it may have been removed while we waited
-  return LockedContainer(*this, std::move(*lock), std::move(container));
+  return LockedContainer(*this, std::move(lock), std::move(container));
 }
+
+Result<UniqueFd> ContainerRoom::Watch(const std::string& id) const { return LockIn(*this, id, "watch", LOCK_SH); }
 
 // Needs the lock of the container: what of it is to be swept.
 ContainerRoom::Leftover ContainerRoom::LeftoverOf(const std::string& id) const {
@@ -254,7 +264,9 @@ Status ContainerRoom::Sweep() const {
     VARVE_ASSIGN_OR_RETURN(const UniqueFd listing, LockFile(RoomLock(*this), LOCK_EX));
     VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Ids());
     for (const std::string& id : ids) {
-      Result<UniqueFd> lock = LockFile(DirectoryOf(id) + "/lock", LOCK_EX | LOCK_NB);
+      Result<UniqueFd> lock = LockIn(*this, id, "lock", LOCK_EX | LOCK_NB);
+      // Its maker was killed before it made the lock, or somebody who removes it has just removed that.
+      if (!lock.ok() && lock.error().code() == Code::kNotFound) ::rmdir(DirectoryOf(id).c_str());
       const Leftover leftover = lock.ok() ? LeftoverOf(id) : Leftover::kNothing;
       if (leftover != Leftover::kNothing) leftovers.emplace_back(id, std::move(*lock), leftover);
     }
@@ -299,7 +311,7 @@ Status LockedContainer::Rename(const std::string& name) {
 Status LockedContainer::Disconnect() { return varve::Disconnect(room_, container_.record.id); }
 
 Status LockedContainer::Remove(AnonymousVolumes volumes) {
-  AwaitWatchers(room_.DirectoryOf(container_.record.id));
+  AwaitWatchers(room_, container_.record.id);
   const std::string& name = container_.record.name;
   if (IdOfName(room_, name) == container_.record.id) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(room_, name)));
   VARVE_RETURN_IF_ERROR(RemoveDirectory(room_, container_.record.id));

@@ -64,6 +64,8 @@ class ContainerRoom {
   Result<Container> Load(const std::string& id) const;  // kNotFound
   // Waits for its lock. kNotFound.
   Result<LockedContainer> Lock(const std::string& id) const;
+  // Holds its `watch` until the result is destroyed. kNotFound.
+  Result<UniqueFd> Watch(const std::string& id) const;
 
   // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw; disconnects
   // others whose end nobody saw.

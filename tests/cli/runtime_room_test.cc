@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/runtime/life.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/room.h"
 #include "tests/support/temp_dir.h"
@@ -139,13 +140,28 @@ TEST_F(RuntimeRoomTest, ProcessesOfAnotherBootDoNotLive) {
 TEST_F(RuntimeRoomTest, SweepingRemovesWhatWasToBeRemovedAndKeepsTheRest) {
   Abandon("kept", AtEnd::kKept);
   Abandon("thrown-away", AtEnd::kRemoved);
-  const std::string half_made = room().DirectoryOf(NewId());
+  const std::string half_made = room().DirectoryOf(NewId()), hardly_made = room().DirectoryOf(NewId());
   std::filesystem::create_directories(half_made + "/upper");
+  std::ofstream(half_made + "/lock").flush();
+  std::filesystem::create_directories(hardly_made);
   ASSERT_TRUE(room().Sweep().ok());
   ASSERT_EQ(room().List()->size(), 1u);
   EXPECT_EQ(room().List()->front().record.name, "kept");
   EXPECT_FALSE(std::filesystem::exists(half_made));
+  EXPECT_FALSE(std::filesystem::exists(hardly_made));
   EXPECT_TRUE(Create("thrown-away").ok()) << "its name is free again";
+}
+
+// Its files go one by one, the lock last. Who looks at it then must not make any of them again.
+TEST_F(RuntimeRoomTest, InADirectoryThatIsBeingRemovedNothingIsMade) {
+  const std::string directory = room().DirectoryOf(NewId());
+  std::filesystem::create_directories(directory + "/upper");
+  const std::string id = std::filesystem::path(directory).filename();
+  EXPECT_EQ(EndWatch::Open(room(), id, EndWatch::WakeOn::kEnd).error().code(), Code::kNotFound);
+  EXPECT_EQ(room().Lock(id).error().code(), Code::kNotFound);
+  ASSERT_TRUE(room().Sweep().ok());
+  std::filesystem::remove(directory + "/upper");
+  EXPECT_TRUE(std::filesystem::is_empty(directory));
 }
 
 TEST_F(RuntimeRoomTest, ADamagedRecordIsNamedAndNotThrownAway) {
