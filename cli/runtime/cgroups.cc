@@ -1,15 +1,23 @@
 #include "cli/runtime/cgroups.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "cached/base/fd.h"
 #include "cached/base/fs.h"
+
+extern "C" {  // glibc 2.36 forgot it
+#include <sys/pidfd.h>
+}
 
 namespace varve {
 namespace {
@@ -61,6 +69,24 @@ std::vector<pid_t> ProcessesIn(const std::string& id, const std::string& root) {
     if (at->is_directory(error)) read(at->path());
   }
   return processes;
+}
+
+Status EndProcessesIn(const std::string& id, const std::string& root) {
+  const auto until = std::chrono::steady_clock::now() + kEndLimit;
+  for (std::vector<pid_t> pids = ProcessesIn(id, root); !pids.empty(); pids = ProcessesIn(id, root)) {
+    const pid_t pid = pids.front();
+    const UniqueFd process(::pidfd_open(pid, 0));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return Error(Code::kDeadlineExceeded, fmt::format("process {} does not end", pid));
+    // It is the one in there, and no later one of its pid, if it is in there now that the descriptor stands for it.
+    pids = ProcessesIn(id, root);
+    if (!process.valid() || std::ranges::find(pids, pid) == pids.end()) continue;
+    if (::pidfd_send_signal(process.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
+      return ErrnoError(errno, fmt::format("end process {}", pid));
+    pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&ended, 1, static_cast<int>(left)) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
+  }
+  return Ok();
 }
 
 Status RemoveCgroups(const std::string& id) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ bool IsFrozen(const std::string& id, const std::string& root = kCgroupRoot);
 
 // The pids, as we see them, of the container's processes, those in cgroups that it made among them.
 std::vector<pid_t> ProcessesIn(const std::string& id, const std::string& root = kCgroupRoot);
+
+// Kills those processes and waits for their end. kDeadlineExceeded if that takes longer than kEndLimit.
+Status EndProcessesIn(const std::string& id, const std::string& root = kCgroupRoot);
+inline constexpr std::chrono::seconds kEndLimit{2};
 
 // Whether the kernel can limit swap; one without swap, or told not to, accounts for none.
 bool SwapIsAccounted();

@@ -154,7 +154,6 @@ Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions 
 }
 
 Result<Connection> Connect(const ContainerRoom& room, const ContainerRecord& record) {
-  VARVE_RETURN_IF_ERROR(Disconnect(room, record.id));  // what somebody left who was killed
   const NetworkOptions& options = record.options.network;
   switch (options.kind()) {
     case NetworkKind::kHost:

@@ -25,7 +25,7 @@ struct Connection {
 Result<NetworkOptions> ResolveNetwork(const ContainerRoom& room, NetworkOptions options,
                                       const std::vector<std::string>& exposed_by_image);
 
-// Before a container runs. The caller has its lock. After an error, Disconnect has to follow.
+// Before a container runs. The caller has its lock, and it is not connected. After an error, Disconnect has to follow.
 Result<Connection> Connect(const ContainerRoom& room, const ContainerRecord& record);
 // In the mount namespace that the container is about to have: shows the network namespace where config.json says.
 Status ShowNamespace(const Connection& connection, const std::string& bundle);

@@ -207,15 +207,27 @@ Status CheckStartable(const Container& container) {
   return Ok();
 }
 
-// What is left of a container that could not be started.
-Status GiveUp(LockedContainer& container, int exit_code, const Error& error) {
+// The same error, so that StartExitCode does not take its code, such as kNotFound, for what runc says of the command.
+Error Ours(const Error& error) { return Error(Code::kFailedPrecondition, error.message()); }
+
+// Connects it once nothing is left of somebody's start who was killed.
+Result<Connection> ConnectAnew(const ContainerRoom& room, LockedContainer& container) {
+  VARVE_RETURN_IF_ERROR(container.RemoveTraces());
+  Result<Connection> connection = Connect(room, container->record);
+  return connection.ok() ? std::move(connection) : Result<Connection>(Ours(connection.error()));
+}
+
+// Makes of a container that could not be started what it was `before`, but for why.
+Status GiveUp(LockedContainer& container, const ContainerState& before, const Error& error) {
   if (container->record.options.at_end == AtEnd::kRemoved) return container.Remove();
-  VARVE_RETURN_IF_ERROR(container.Disconnect());
+  const Status removed = container.RemoveTraces();  // else the next start, removal or sweep tries again
   ContainerState& state = container->state;
+  state = before;
   state.status = state.started.empty() ? ContainerStatus::kCreated : ContainerStatus::kExited;
-  state.exit_code = exit_code;
+  state.exit_code = StartExitCode(error);
   state.error = error.message();
-  return container.SaveState();
+  VARVE_RETURN_IF_ERROR(container.SaveState());
+  return removed;
 }
 
 }  // namespace
@@ -268,8 +280,9 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
 Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, ContainerRoots roots) {
   VARVE_RETURN_IF_ERROR(CheckStartable(*container));
   const ContainerRecord record = container->record;
+  const ContainerState before = container->state;
   std::optional<LockedContainer> held(std::move(container));
-  Result<Connection> connection = Connect(room, record);
+  Result<Connection> connection = ConnectAnew(room, *held);
   const auto mark_running = [&](pid_t runc) -> Status {
     VARVE_ASSIGN_OR_RETURN(const ProcessId us, IdentifyProcess(::getpid()));
     VARVE_ASSIGN_OR_RETURN(const ProcessId process, IdentifyProcess(runc));
@@ -287,7 +300,7 @@ Result<int> RunAsChild(const ContainerRoom& room, LockedContainer container, Con
   Result<int> exit_code =
       connection.ok() ? InPrivateNamespaces(Namespaces::kMountsAndProcesses, run) : connection.error();
   if (held) {  // it did not come so far as to run
-    GiveUp(*held, kExitVarveFailed, exit_code.error()).IgnoreError("the first error says why");
+    GiveUp(*held, before, Ours(exit_code.error())).IgnoreError("the first error says why");
     return exit_code;
   }
   VARVE_ASSIGN_OR_RETURN(LockedContainer ended, room.Lock(record.id));
@@ -311,19 +324,17 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
                        .at_end = record.options.at_end,
                        .exit_command = exit_command};
   conmon.exit_command.push_back(record.id);
+  const ContainerState before = container->state;
   Held held;
-  const Result<Connection> connection = Connect(room, record);
+  const Result<Connection> connection = ConnectAnew(room, container);
   const auto begin = [&]() -> Result<int> {
-    VARVE_RETURN_IF_ERROR(MountAll(room, record, roots, *connection));
+    if (const Status mounted = MountAll(room, record, roots, *connection); !mounted.ok()) return Ours(mounted.error());
     VARVE_ASSIGN_OR_RETURN(held, HoldByConmon(conmon, connection->ports));
     return 0;
   };
-  const Result<int> begun = connection.ok() ? InPrivateNamespaces(Namespaces::kMounts, begin) : connection.error();
-  if (!begun.ok()) {
-    GiveUp(container, StartExitCode(begun.error()), begun.error()).IgnoreError("the first error says why");
-    return begun.error();
-  }
   const auto start = [&]() -> Status {
+    if (!connection.ok()) return connection.error();
+    VARVE_RETURN_IF_ERROR(InPrivateNamespaces(Namespaces::kMounts, begin));
     VARVE_RETURN_IF_ERROR(MarkRunning(container, Keeper::kConmon, held.conmon, held.process));
     VARVE_RETURN_IF_ERROR(before_start());
     VARVE_ASSIGN_OR_RETURN(const Said said,
@@ -331,11 +342,8 @@ Status StartHeld(const ContainerRoom& room, LockedContainer& container, Containe
     return said.exit_code == 0 ? Ok() : Status(StartError(said.text));
   };
   Status started = start();
-  if (started.ok()) return Ok();
-  container->state.wish = Wish::kStop;  // no policy starts it again
-  container->state.error = started.error().message();
-  container.SaveState().IgnoreError("the first error says why");
-  ::kill(held.process.pid, SIGKILL);  // conmon holds it, so it is that process
+  // Its processes end before the lock is free: who records their end finds that it does not live any more.
+  if (!started.ok()) GiveUp(container, before, started.error()).IgnoreError("the first error says why");
   return started;
 }
 

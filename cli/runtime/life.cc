@@ -325,8 +325,8 @@ Result<Pruned> PruneContainers(const ContainerRoom& room) {
 
 Status FinishEnd(LockedContainer& container, int exit_code) {
   ContainerState& state = container->state;
-  const Status disconnected = container.Disconnect();
-  if (!disconnected.ok()) state.error = disconnected.error().message();  // the next start, removal or sweep tries again
+  const Status removed = container.RemoveTraces();
+  if (!removed.ok()) state.error = removed.error().message();  // the next start, removal or sweep tries again
   const Wish wish = std::exchange(state.wish, Wish::kNone);
   state.status = ContainerStatus::kExited;
   state.keeper = Keeper::kNobody;
@@ -358,11 +358,10 @@ Status RecordEnd(const ContainerRoom& room, const std::string& id,
     }
     VARVE_ASSIGN_OR_RETURN(const SeenEnd end, ReadExitFile(bundle, id));
     state.out_of_memory = ::access((bundle + "/oom").c_str(), F_OK) == 0;
-    VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
     VARVE_RETURN_IF_ERROR(RemoveTree(bundle + "/runc"));
     const ProcessId conmon = state.keeper_process;
     if (!IsToRestart(**container, end.exit_code)) {
-      container->Disconnect().IgnoreError("FinishEnd tries again, and says why");
+      container->RemoveTraces().IgnoreError("FinishEnd tries again, and says why");
       VARVE_RETURN_IF_ERROR(EndHolder(conmon));
       return FinishEnd(*container, end.exit_code);
     }

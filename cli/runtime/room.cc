@@ -81,12 +81,19 @@ bool HasEndedUnseen(const ContainerState& state) {
   return boot.ok() && (*boot != state.boot || (!Lives(state.process) && !Lives(state.keeper_process)));
 }
 
+// What a container that does not live has outside of its directory. A process is there if somebody was killed between
+// `runc create` and the state that says so: it waits for a start that does not come.
+Status RemoveTracesOf(const ContainerRoom& room, const std::string& id) {
+  VARVE_RETURN_IF_ERROR(EndProcessesIn(id));
+  VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
+  return Disconnect(room, id);
+}
+
 // state.json goes first, so that the container is no more; the lock last, so that nobody else starts removing.
 Status RemoveDirectory(const ContainerRoom& room, const std::string& id) {
   const std::string directory = room.DirectoryOf(id);
   VARVE_RETURN_IF_ERROR(RemoveTree(directory + "/state.json"));
-  VARVE_RETURN_IF_ERROR(RemoveCgroups(id));
-  VARVE_RETURN_IF_ERROR(Disconnect(room, id));
+  VARVE_RETURN_IF_ERROR(RemoveTracesOf(room, id));
   VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(directory));
   for (const std::string& name : names) {
     if (name != "lock") VARVE_RETURN_IF_ERROR(RemoveTree(fmt::format("{}/{}", directory, name)));
@@ -254,7 +261,7 @@ ContainerRoom::Leftover ContainerRoom::LeftoverOf(const std::string& id) const {
   if (!container.ok() || container->state.live()) return Leftover::kNothing;  // damaged: not ours to throw away
   const bool ended = container->state.status == ContainerStatus::kExited;
   if (ended && container->record.options.at_end == AtEnd::kRemoved) return Leftover::kAll;
-  return HasEndpoint(DirectoryOf(id)) ? Leftover::kConnection : Leftover::kNothing;
+  return HasEndpoint(DirectoryOf(id)) || !ProcessesIn(id).empty() ? Leftover::kTraces : Leftover::kNothing;
 }
 
 Status ContainerRoom::Sweep() const {
@@ -272,7 +279,7 @@ Status ContainerRoom::Sweep() const {
     }
   }
   for (const auto& [id, lock, leftover] : leftovers) {
-    const Status removed = leftover == Leftover::kAll ? RemoveLeftover(id) : varve::Disconnect(*this, id);
+    const Status removed = leftover == Leftover::kAll ? RemoveLeftover(id) : RemoveTracesOf(*this, id);
     if (removed.ok() || removed.error().code() == Code::kFailedPrecondition) continue;  // that one is still dying
     LogWarning("container {} is not swept: {}", id.substr(0, kShortIdDigits), removed.error().message());
   }
@@ -308,7 +315,7 @@ Status LockedContainer::Rename(const std::string& name) {
   return saved.ok() ? freed : saved;
 }
 
-Status LockedContainer::Disconnect() { return varve::Disconnect(room_, container_.record.id); }
+Status LockedContainer::RemoveTraces() { return RemoveTracesOf(room_, container_.record.id); }
 
 Status LockedContainer::Remove(AnonymousVolumes volumes) {
   AwaitWatchers(room_, container_.record.id);

@@ -67,8 +67,8 @@ class ContainerRoom {
   // Holds its `watch` until the result is destroyed. kNotFound.
   Result<UniqueFd> Watch(const std::string& id) const;
 
-  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw; disconnects
-  // others whose end nobody saw.
+  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw; of others that
+  // do not live ends and disconnects what somebody left who was killed.
   Status Sweep() const;
 
  private:
@@ -78,7 +78,7 @@ class ContainerRoom {
   // Those of a container that is gone, as far as no other has them.
   Status RemoveAnonymousVolumes(const ContainerRecord& record) const;
   Status RemoveLeftover(const std::string& id) const;
-  enum class Leftover { kNothing, kConnection, kAll };
+  enum class Leftover { kNothing, kTraces, kAll };
   Leftover LeftoverOf(const std::string& id) const;
   Status SweepNames() const;
 
@@ -97,8 +97,9 @@ class LockedContainer {
   Status SaveState();
   // kAlreadyExists if the name is taken.
   Status Rename(const std::string& name);
-  // From its network (connection.h).
-  Status Disconnect();
+  // Of one that does not live: ends processes that hold the place of a start that was not finished, and disconnects it
+  // from its network (connection.h).
+  Status RemoveTraces();
   // All of it. The caller has seen to it that nothing of it runs. Waits a moment for those who hold `watch`.
   Status Remove(AnonymousVolumes volumes = AnonymousVolumes::kRemoved);
 

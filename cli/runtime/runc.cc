@@ -164,9 +164,14 @@ Error StartError(const std::string& said) {
   const Code code = exit_code == kExitCommandNotFound ? Code::kNotFound
                     : exit_code == kExitCannotExecute ? Code::kPermissionDenied
                                                       : Code::kFailedPrecondition;
+  constexpr std::string_view kPlain = "level=error msg=\"", kWrapped = "failed: ";
   std::string_view message = FailureIn(said);
-  if (message.empty()) return Error(code, said);
-  message.remove_prefix(message.find("failed: ") + std::string_view("failed: ").size());
+  if (message.empty() && said.find(kPlain) == std::string::npos) return Error(code, said);
+  if (message.empty()) {
+    message = std::string_view(said).substr(said.find(kPlain) + kPlain.size());
+  } else {
+    message.remove_prefix(message.find(kWrapped) + kWrapped.size());
+  }
   std::string text;
   for (std::size_t i = 0; i < message.size() && message[i] != '"'; ++i) {
     if (message[i] == '\\' && i + 1 < message.size()) ++i;

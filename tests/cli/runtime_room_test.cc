@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "cli/runtime/cgroups.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/names.h"
 #include "cli/runtime/room.h"
@@ -162,6 +164,39 @@ TEST_F(RuntimeRoomTest, InADirectoryThatIsBeingRemovedNothingIsMade) {
   ASSERT_TRUE(room().Sweep().ok());
   std::filesystem::remove(directory + "/upper");
   EXPECT_TRUE(std::filesystem::is_empty(directory));
+}
+
+// A process in the cgroup of a container of whose start nobody knows.
+pid_t LeaveProcess(const std::string& id) {
+  const std::string cgroup = std::string(kCgroupRoot) + (IsUnified() ? "" : "/pids") + CgroupPathOf(id);
+  std::filesystem::create_directories(cgroup);
+  const pid_t pid = ::fork();
+  if (pid == 0) ::pause();
+  std::ofstream(cgroup + "/cgroup.procs") << pid;
+  EXPECT_THAT(ProcessesIn(id), testing::ElementsAre(pid));
+  return pid;
+}
+
+bool WasKilled(pid_t pid) {
+  int status = 0;
+  return ::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+TEST_F(RuntimeRoomTest, WhatAStartLeavesThatWasKilledInTheMiddleIsSwept) {
+  const std::string id = (*Create("web"))->record.id;
+  const pid_t pid = LeaveProcess(id);
+  ASSERT_TRUE(room().Sweep().ok());
+  EXPECT_TRUE(WasKilled(pid));
+  EXPECT_EQ(room().Load(id)->state.status, ContainerStatus::kCreated);
+}
+
+TEST_F(RuntimeRoomTest, AndItIsNotInTheWayOfARemoval) {
+  LockedContainer container = std::move(*Create("web"));
+  const pid_t pid = LeaveProcess(container->record.id);
+  const Status removed = container.Remove();
+  EXPECT_TRUE(removed.ok()) << removed.error().message();
+  EXPECT_TRUE(WasKilled(pid));
+  EXPECT_THAT(*room().List(), IsEmpty());
 }
 
 TEST_F(RuntimeRoomTest, ADamagedRecordIsNamedAndNotThrownAway) {

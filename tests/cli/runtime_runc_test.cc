@@ -39,6 +39,9 @@ TEST(RuntimeRuncTest, WhatRuncSaidIsUnwrappedAndKeepsItsExitCode) {
   EXPECT_EQ(StartExitCode(StartError(Exec("permission denied"))), 126);
   EXPECT_EQ(StartExitCode(StartError("something else")), 125);
   EXPECT_EQ(StartError("something else").message(), "something else");
+  const Error stopped = StartError("time=\"x\" level=error msg=\"cannot start a container that has stopped\"\n");
+  EXPECT_EQ(stopped.message(), "cannot start a container that has stopped");
+  EXPECT_EQ(StartExitCode(stopped), 125);
 }
 
 TEST(RuntimeRuncTest, CreateAndExecFailLikeRun) {
