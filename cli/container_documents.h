@@ -27,7 +27,7 @@ struct StatsRow {
 };
 std::string StatsRowJson(const StatsRow& row);
 
-// What `--label` has given it.
+// What its image and `--label` have given it.
 std::map<std::string, std::string> LabelsOf(const ContainerRecord& record);
 // A row of `ps`, with `id`, `command` and `ports` as they are to be shown.
 std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command,

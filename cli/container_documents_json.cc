@@ -79,10 +79,17 @@ Json HostConfigOf(const RunOptions& options, const Json& bundle) {
           {"ReadonlyRootfs", options.root_access == RootAccess::kReadOnly}};
 }
 
+using Words = std::vector<std::string>;
+
+Json ListOrNull(const Words& words) { return words.empty() ? Json() : Json(words); }
+
 // What was resolved when the container was created stands in its bundle.
 Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
   const RunOptions& options = record.options;
   const Json process = bundle.value("process", Json::object());
+  // The command is the entrypoint and the arguments.
+  const auto arguments = std::min(options.args.size(), record.command.size());
+  const Words entrypoint(record.command.begin(), record.command.end() - static_cast<std::ptrdiff_t>(arguments));
   Json config = {{"Hostname", bundle.value("hostname", "")},
                  {"User", options.user},
                  {"ExposedPorts", ExposedPortsOf(options.network)},
@@ -90,13 +97,12 @@ Json ConfigOf(const ContainerRecord& record, const Json& bundle) {
                  {"OpenStdin", options.standard_input != Stdin::kEmpty},
                  {"StdinOnce", options.standard_input == Stdin::kPassed},
                  {"Env", process.value("env", Json::array())},
-                 {"Cmd", options.args},
+                 {"Cmd", ListOrNull(options.args)},
                  {"Image", record.image},
                  {"WorkingDir", process.value("cwd", "/")},
-                 {"Entrypoint", nullptr},
+                 {"Entrypoint", ListOrNull(entrypoint)},
                  {"Labels", LabelsOf(record)},
                  {"StopSignal", record.stop_signal}};
-  if (options.entrypoint) config["Entrypoint"] = Json::array({*options.entrypoint});
   if (options.stop_timeout_seconds) config["StopTimeout"] = *options.stop_timeout_seconds;
   return config;
 }
@@ -147,14 +153,7 @@ std::string StatsRowJson(const StatsRow& row) {
   return Text(json, -1);
 }
 
-std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) {
-  std::map<std::string, std::string> labels;
-  for (const std::string& label : record.options.labels) {
-    const auto [key, value] = SplitAtEquals(label);
-    labels[key] = value;
-  }
-  return labels;
-}
+std::map<std::string, std::string> LabelsOf(const ContainerRecord& record) { return LabelsFrom(record.options.labels); }
 
 std::string ContainerRowJson(const Container& container, const std::string& id, const std::string& command,
                              const std::string& ports) {
@@ -164,7 +163,7 @@ std::string ContainerRowJson(const Container& container, const std::string& id, 
                      {"ID", id},
                      {"Image", record.image},
                      {"Label", LabelsOf(record)},
-                     {"Labels", fmt::format("{}", fmt::join(record.options.labels, ","))},
+                     {"Labels", LabelsText(LabelsOf(record))},
                      {"Names", record.name},
                      {"Networks", NetworksText(record.options.network)},
                      {"Ports", ports},

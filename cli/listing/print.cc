@@ -111,6 +111,12 @@ std::string CellOf(std::string_view text, std::size_t most) {
   return cell;
 }
 
+std::string LabelsText(const std::map<std::string, std::string>& labels) {
+  std::string text;
+  for (const auto& [key, value] : labels) text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
+  return text;
+}
+
 std::string ShortId(const std::string& digest) {
   const std::size_t colon = digest.find(':');
   return digest.substr(colon == std::string::npos ? 0 : colon + 1, 12);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,9 @@ std::string Harmless(std::string text);
 // Text of an image's for a cell of a table: control characters become blanks, and of more than `most` characters the
 // last is "…".
 std::string CellOf(std::string_view text, std::size_t most);
+
+// "key=value,other=", as docker's listings have labels.
+std::string LabelsText(const std::map<std::string, std::string>& labels);
 
 // The first 12 hex digits of "sha256:…".
 std::string ShortId(const std::string& digest);

@@ -4,12 +4,17 @@
 
 namespace varve {
 
+std::vector<std::string> CommandArguments(const ContainerConfig& image, const std::optional<std::string>& entrypoint,
+                                          const std::vector<std::string>& args) {
+  return args.empty() && !entrypoint ? image.cmd : args;
+}
+
 Result<std::vector<std::string>> ContainerArguments(const ContainerConfig& image,
                                                     const std::optional<std::string>& entrypoint,
                                                     const std::vector<std::string>& args) {
   std::vector<std::string> all = image.entrypoint;
   if (entrypoint) all = entrypoint->empty() ? std::vector<std::string>() : std::vector{*entrypoint};
-  const std::vector<std::string>& rest = args.empty() && !entrypoint ? image.cmd : args;
+  const std::vector<std::string> rest = CommandArguments(image, entrypoint, args);
   all.insert(all.end(), rest.begin(), rest.end());
   if (all.empty()) return Error(Code::kInvalidArgument, "no command specified: the image names none, so give one");
   return all;

@@ -9,9 +9,12 @@
 
 namespace varve {
 
-// What a container executes, by docker's rules: the image's entrypoint, then `args` or, without any, the image's cmd.
-// `entrypoint` replaces the image's and drops its cmd; empty text means no entrypoint. kInvalidArgument if nothing is
-// left to run.
+// What follows the entrypoint: `args` or, without any, the image's cmd, which goes with the image's entrypoint only.
+std::vector<std::string> CommandArguments(const ContainerConfig& image, const std::optional<std::string>& entrypoint,
+                                          const std::vector<std::string>& args);
+
+// What a container executes, by docker's rules: the image's entrypoint, then its CommandArguments. `entrypoint`
+// replaces the image's; empty text means no entrypoint. kInvalidArgument if nothing is left to run.
 Result<std::vector<std::string>> ContainerArguments(const ContainerConfig& image,
                                                     const std::optional<std::string>& entrypoint,
                                                     const std::vector<std::string>& args);

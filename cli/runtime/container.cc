@@ -136,6 +136,14 @@ Result<ContainerSpec> PlanContainer(const ContainerRoom& room, const RunOptions&
   return spec;
 }
 
+// What the record of a container says beside what was asked for.
+void AddWhatTheImageSays(const ContainerConfig& config, RunOptions& options) {
+  options.args = CommandArguments(config, options.entrypoint, options.args);
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : config.labels) labels.push_back(fmt::format("{}={}", key, value));
+  options.labels.insert(options.labels.begin(), labels.begin(), labels.end());
+}
+
 // What /etc has of the network. With a network of ours the address is known, and written, at each start.
 Result<std::vector<Mount>> EtcFiles(const ContainerRoom& room, const RunOptions& options, const ContainerSpec& spec,
                                     const std::string& bundle) {
@@ -244,6 +252,7 @@ Result<LockedContainer> CreateContainer(const ContainerRoom& room, const RunOpti
   RunOptions options = asked_for;
   VARVE_ASSIGN_OR_RETURN(options.network, ResolveNetwork(room, asked_for.network, image.config.config.exposed_ports));
   VARVE_ASSIGN_OR_RETURN(ContainerSpec spec, PlanContainer(room, options, image, id));
+  AddWhatTheImageSays(image.config.config, options);
   const std::string& asked = options.stop_signal;
   const std::string stop_signal = asked.empty() ? image.config.config.stop_signal : asked;
   const Result<int> number = stop_signal.empty() ? SIGTERM : ParseSignal(stop_signal);

@@ -38,13 +38,13 @@ struct RunOptions {
   std::string user;     // user.h
   std::string workdir;  // arguments.h
   std::optional<std::string> entrypoint;
-  std::vector<std::string> args;
+  std::vector<std::string> args;       // once the container is made, the image's where there were none
   std::vector<std::string> env;        // environment.h
   std::vector<std::string> env_files;  // paths
   StorageOptions storage;
   std::vector<std::string> cap_add;  // capabilities.h
   std::vector<std::string> cap_drop;
-  std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"
+  std::vector<std::string> labels;  // "KEY" or "KEY=VALUE"; once the container is made, the image's come first
   NetworkOptions network;
   RootAccess root_access = RootAccess::kReadWrite;
   Stdin standard_input = Stdin::kEmpty;

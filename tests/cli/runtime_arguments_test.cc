@@ -28,6 +28,12 @@ TEST(RuntimeArgumentsTest, AnotherEntrypointDropsTheImagesCommand) {
   EXPECT_THAT(*ContainerArguments(kImage, "/bin/sh", {"-c", "x"}), ElementsAre("/bin/sh", "-c", "x"));
 }
 
+TEST(RuntimeArgumentsTest, WithoutEntrypointAndArgumentsTheArgumentsAreTheImages) {
+  EXPECT_THAT(CommandArguments(kImage, std::nullopt, {}), ElementsAre("serve", "all"));
+  EXPECT_THAT(CommandArguments(kImage, std::nullopt, {"help"}), ElementsAre("help"));
+  EXPECT_THAT(CommandArguments(kImage, "/bin/sh", {}), testing::IsEmpty());
+}
+
 TEST(RuntimeArgumentsTest, AnEmptyEntrypointMeansNone) {
   EXPECT_THAT(*ContainerArguments(kImage, "", {"ls"}), ElementsAre("ls"));
   EXPECT_THAT(ContainerArguments(kImage, "", {}).error().message(), testing::HasSubstr("no command specified"));
