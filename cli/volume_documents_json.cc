@@ -1,9 +1,6 @@
-#include <fmt/core.h>
-#include <fmt/ranges.h>
-
 #include <nlohmann/json.hpp>
-#include <vector>
 
+#include "cli/listing/print.h"
 #include "cli/volume_documents.h"
 
 namespace varve {
@@ -13,9 +10,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kAnonymousLabel = "com.docker.volume.anonymous";
 
-Json LabelsOf(const Volume& volume) {
-  Json labels = Json::object();
-  for (const auto& [key, value] : volume.labels) labels[key] = value;
+std::map<std::string, std::string> LabelsOf(const Volume& volume) {
+  std::map<std::string, std::string> labels = volume.labels;
   if (volume.anonymous) labels[kAnonymousLabel] = "";
   return labels;
 }
@@ -37,11 +33,9 @@ std::string InspectVolumeJson(const VolumeRoom& room, const Volume& volume) {
 }
 
 std::string VolumeRowJson(const VolumeRoom& room, const Volume& volume) {
-  std::vector<std::string> labels;
-  for (const auto& [key, value] : volume.labels) labels.push_back(key + "=" + value);
   return Text({{"Driver", "local"},
                {"Label", LabelsOf(volume)},
-               {"Labels", fmt::format("{}", fmt::join(labels, ","))},
+               {"Labels", LabelsText(LabelsOf(volume))},
                {"Mountpoint", room.DataOf(volume.name)},
                {"Name", volume.name},
                {"Scope", "local"}},

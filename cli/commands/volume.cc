@@ -35,10 +35,10 @@ struct VolumeOptions {
 ContainerRoom RoomOf(const Session& session) { return ContainerRoom(session.paths().containers()); }
 
 Result<int> RunCreate(Session& session, const VolumeOptions& options) {
-  Volume volume{.name = options.names.empty() ? NewId() : options.names.front(),
-                .created = TimeText(std::chrono::system_clock::now()),
-                .anonymous = options.names.empty()};
-  for (const std::string& label : options.labels) volume.labels.insert(SplitAtEquals(label));
+  const Volume volume{.name = options.names.empty() ? NewId() : options.names.front(),
+                      .created = TimeText(std::chrono::system_clock::now()),
+                      .labels = LabelsFrom(options.labels),
+                      .anonymous = options.names.empty()};
   VARVE_ASSIGN_OR_RETURN(LockedVolumes volumes, RoomOf(session).volumes().Lock());
   VARVE_RETURN_IF_ERROR(volumes.Provide(volume, std::nullopt).In("create " + volume.name));
   fmt::print("{}\n", volume.name);
@@ -119,8 +119,9 @@ Result<std::uint64_t> DiskBytes(const std::string& directory) {
 }
 
 Result<int> RunPrune(Session& session, const VolumeOptions& options) {
-  VARVE_ASSIGN_OR_RETURN(const Filters filters, Filters::Parse(options.filters, {"label", "label!"}));
-  const std::string which = options.all ? "all local volumes" : "anonymous local volumes";
+  VARVE_ASSIGN_OR_RETURN(const Filters filters, Filters::Parse(options.filters, {"all", "label", "label!"}));
+  VARVE_ASSIGN_OR_RETURN(const bool all, filters.Flag("all", options.all));
+  const std::string which = all ? "all local volumes" : "anonymous local volumes";
   if (!options.force && !Confirm("WARNING! This will remove " + which + " not used by at least one container."))
     return 0;
   const ContainerRoom room = RoomOf(session);
@@ -131,8 +132,7 @@ Result<int> RunPrune(Session& session, const VolumeOptions& options) {
   std::uint64_t reclaimed = 0;
   std::string deleted;
   for (const Volume& volume : volumes) {
-    if (users.contains(volume.name) || !filters.PassLabels(volume.labels) || !(options.all || volume.anonymous))
-      continue;
+    if (users.contains(volume.name) || !filters.PassLabels(volume.labels) || !(all || volume.anonymous)) continue;
     VARVE_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(room.volumes().DataOf(volume.name)));
     VARVE_RETURN_IF_ERROR(locked.Remove(volume.name));
     reclaimed += bytes;
@@ -171,7 +171,7 @@ void AddVolume(Cli& cli) {
   auto [prune, prune_options] = add("prune", "Remove anonymous volumes that no container mounts", RunPrune);
   prune->add_flag("-a,--all", prune_options->all, "named ones too");
   prune->add_flag("-f,--force", prune_options->force, "do not ask");
-  prune->add_option("--filter", prune_options->filters, "label=")->allow_extra_args(false);
+  prune->add_option("--filter", prune_options->filters, "all=, label=, label!=")->allow_extra_args(false);
 }
 
 }  // namespace varve

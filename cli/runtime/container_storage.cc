@@ -76,9 +76,10 @@ Status ProvideVolume(const ContainerRoom& room, const std::string& id, const Con
   VARVE_ASSIGN_OR_RETURN(const auto users, room.VolumeUsers());
   const auto found = users.find(mount.name);
   const bool alone = found == users.end() || found->second == std::vector{id};
-  Volume volume{
-      .name = mount.name, .created = TimeText(std::chrono::system_clock::now()), .anonymous = mount.anonymous};
-  for (const std::string& label : mount.labels) volume.labels.insert(SplitAtEquals(label));
+  const Volume volume{.name = mount.name,
+                      .created = TimeText(std::chrono::system_clock::now()),
+                      .labels = LabelsFrom(mount.labels),
+                      .anonymous = mount.anonymous};
   return volumes.Provide(volume, seed.valid() && mount.copy && alone ? std::optional(seed.get()) : std::nullopt)
       .In("volume " + mount.name);
 }
