@@ -31,7 +31,7 @@ Result<int> RunLs(Session& session, const NetworkCommandOptions& options) {
   std::vector<std::string> rows;
   for (const Network& network : networks) {
     if (filters.Pass("id", [&](const std::string& id) { return network.id.starts_with(id); }) &&
-        filters.Pass("name", [&](const std::string& part) { return network.name.find(part) != std::string::npos; }) &&
+        filters.PassName(network.name) &&
         filters.Pass("driver", [&](const std::string& driver) { return network.driver == driver; }))
       rows.push_back(NetworkRowJson(network, options.no_trunc ? network.id : ShortId(network.id)));
   }

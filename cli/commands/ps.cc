@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "cli/cli.h"
 #include "cli/container_documents.h"
@@ -14,6 +15,9 @@ namespace varve {
 namespace {
 
 constexpr std::size_t kCommandWidth = 20;
+// docker's; a container is never "removing" or "dead" here.
+constexpr std::array<std::string_view, 7> kStatuses = {"created",  "running", "paused", "restarting",
+                                                       "removing", "exited",  "dead"};
 
 struct PsOptions {
   bool all = false;
@@ -30,6 +34,10 @@ bool IsAncestor(const ContainerRecord& record, const std::string& image) {
          record.image_id.starts_with("sha256:" + image);
 }
 
+bool IsNumber(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 // When the container was created that before= or since= names; of no value, nothing.
 Result<std::optional<std::string>> TimeOf(const ContainerRoom& room, const std::vector<std::string>& names) {
   if (names.empty()) return std::optional<std::string>();
@@ -42,6 +50,9 @@ Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions
   VARVE_ASSIGN_OR_RETURN(
       const Filters filters,
       Filters::Parse(options.filters, {"id", "name", "label", "status", "exited", "ancestor", "before", "since"}));
+  VARVE_RETURN_IF_ERROR(filters.Check(
+      "status", [](const std::string& text) { return std::ranges::find(kStatuses, text) != kStatuses.end(); }));
+  VARVE_RETURN_IF_ERROR(filters.Check("exited", IsNumber));
   VARVE_ASSIGN_OR_RETURN(const auto before, TimeOf(room, filters.Of("before")));
   VARVE_ASSIGN_OR_RETURN(const auto since, TimeOf(room, filters.Of("since")));
   const std::optional<std::size_t> last = options.latest ? std::optional<std::size_t>(1) : options.last;
@@ -55,7 +66,7 @@ Result<std::vector<Container>> Choose(const ContainerRoom& room, const PsOptions
     const ContainerState& state = container.state;
     if ((all || state.live()) && (!before || record.created < *before) && (!since || record.created > *since) &&
         filters.Pass("id", [&](const std::string& id) { return record.id.starts_with(id); }) &&
-        filters.Pass("name", [&](const std::string& part) { return record.name.find(part) != std::string::npos; }) &&
+        filters.PassName(record.name) &&
         filters.Pass("status", [&](const std::string& status) { return status == StatusName(container); }) &&
         filters.Pass("exited",
                      [&](const std::string& code) {

@@ -57,8 +57,7 @@ Result<int> RunLs(Session& session, const VolumeOptions& options) {
     const bool unused = !users.contains(volume.name);
     if ((filters.Of("dangling").empty() || unused == dangling) &&
         filters.Pass("driver", [](const std::string& driver) { return driver == "local"; }) &&
-        filters.Pass("name", [&](const std::string& part) { return volume.name.find(part) != std::string::npos; }) &&
-        filters.PassLabels(volume.labels))
+        filters.PassName(volume.name) && filters.PassLabels(volume.labels))
       rows.push_back(VolumeRowJson(room.volumes(), volume));
   }
   VARVE_ASSIGN_OR_RETURN(const std::string text,

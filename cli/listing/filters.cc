@@ -32,6 +32,24 @@ bool Filters::Pass(std::string_view key, const std::function<bool(const std::str
   return values.empty() || std::ranges::any_of(values, holds);
 }
 
+bool Filters::PassName(std::string_view name) const {
+  return Pass("name", [&](std::string_view part) {
+    const bool begins = part.starts_with('^') || part.starts_with('/'), ends = part.ends_with('$');
+    part.remove_prefix(std::min(part.find_first_not_of("^/"), part.size()));
+    if (ends && !part.empty()) part.remove_suffix(1);
+    if (begins && ends) return name == part;
+    if (begins) return name.starts_with(part);
+    return ends ? name.ends_with(part) : name.find(part) != std::string_view::npos;
+  });
+}
+
+Status Filters::Check(std::string_view key, const std::function<bool(const std::string&)>& known) const {
+  const std::vector<std::string>& values = Of(key);
+  const auto wrong = std::ranges::find_if_not(values, known);
+  if (wrong == values.end()) return Ok();
+  return Error(Code::kInvalidArgument, "invalid filter '" + std::string(key) + "=" + *wrong + "'");
+}
+
 bool Filters::PassLabels(const Labels& labels) const {
   const auto has = [&](const std::string& wanted) {
     const std::size_t equals = wanted.find('=');

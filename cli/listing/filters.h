@@ -23,6 +23,11 @@ class Filters {
   const std::vector<std::string>& Of(std::string_view key) const;
   // Whether one of its values holds, or `key` was not given.
   bool Pass(std::string_view key, const std::function<bool(const std::string&)>& holds) const;
+  // Whether `name` has one of the texts of name= in it: at its beginning with "^" or docker's "/" in front, at its end
+  // with "$" behind. That is what is understood of docker's regular expressions.
+  bool PassName(std::string_view name) const;
+  // kInvalidArgument if a value of `key` is not `known`.
+  Status Check(std::string_view key, const std::function<bool(const std::string&)>& known) const;
   // Whether a thing with `labels` has all that label=NAME and label=NAME=VALUE ask for, and none that label!= does.
   bool PassLabels(const Labels& labels) const;
   // The one value of `key`, true or 1, false or 0; `otherwise` if it was not given. kInvalidArgument if it is something

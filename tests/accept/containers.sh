@@ -15,6 +15,8 @@ export -f await says state pid_of
 check "run -d prints the id of 64 digits and nothing else" bash -c "varve run -d --name web deb sh -c 'echo one; echo two >&2; sleep 0.5; echo three; sleep 1000' | grep -Ex '[0-9a-f]{64}'"
 check "ps has docker's columns"                         bash -c "varve ps | head -1 | grep -Ex 'CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES'"
 check "ps shows it up"                                  bash -c "varve ps | grep -E '^[0-9a-f]{12} +deb +\"sh -c echo one; ech…\" .* ago +Up .* web$'"
+check "ps --filter name=^web$ and status=running find it" bash -c "[ \$(varve ps -q -f name=^web$ | wc -l) = 1 ] && [ -z \"\$(varve ps -q -f name=^eb)\" ] && [ \$(varve ps -q -f status=running | wc -l) = 1 ]"
+check "a status or exit code that is none is refused"   bash -c "$(declare -f refuses); refuses \"invalid filter 'status=nonsense'\" varve ps -f status=nonsense && refuses \"invalid filter 'exited=x'\" varve ps -f exited=x"
 check "ps -q prints short ids, --no-trunc whole ones"   bash -c "varve ps -q | grep -Ex '[0-9a-f]{12}' && varve ps -q --no-trunc | grep -Ex '[0-9a-f]{64}'"
 check "ps --format json is an object a line"            prints 'web running deb' bash -c "varve ps --format json | jq -r '[.Names, .State, .Image] | join(\" \")'"
 says web three

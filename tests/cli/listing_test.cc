@@ -147,6 +147,21 @@ TEST(FiltersTest, ValuesOfOneKeyAreAlternatives) {
   EXPECT_TRUE(filters.Pass("label", [](const std::string&) { return false; }));
 }
 
+TEST(FiltersTest, ANameIsFoundByAPartAndByItsEnds) {
+  const std::string name = "web-1";
+  for (const char* part : {"eb", "^web", "/web", "-1$", "^web-1$", "^/web-1$", ""})
+    EXPECT_TRUE(Parsed({std::string("name=") + part}).PassName(name)) << part;
+  for (const char* part : {"^eb", "/eb", "web$", "^web$", "^/web-$"})
+    EXPECT_FALSE(Parsed({std::string("name=") + part}).PassName(name)) << part;
+}
+
+TEST(FiltersTest, AValueThatIsNotKnownIsNamed) {
+  const auto is_a = [](const std::string& text) { return text == "a"; };
+  EXPECT_TRUE(Parsed({"name=a"}).Check("name", is_a).ok());
+  EXPECT_TRUE(Parsed({}).Check("name", is_a).ok());
+  EXPECT_EQ(Parsed({"name=a", "name=b"}).Check("name", is_a).error().message(), "invalid filter 'name=b'");
+}
+
 TEST(FiltersTest, AllLabelsMustBeThere) {
   const Filters filters = Parsed({"label=a", "label=b=2"});
   EXPECT_TRUE(filters.PassLabels({{"a", "1"}, {"b", "2"}}));
