@@ -42,7 +42,7 @@ class Foreground {
     VARVE_ASSIGN_OR_RETURN(const Attachment::Outcome outcome, attachment_->Pass(options_.attach, terminal_));
     forwarding_.reset();
     if (outcome == Attachment::Outcome::kDetached) return 0;
-    VARVE_ASSIGN_OR_RETURN(const Container ended, watch_->AwaitEndOf(run_));
+    VARVE_ASSIGN_OR_RETURN(const Container ended, watch_->AwaitEndOf(run_, std::nullopt));
     if (ended.record.options.at_end == AtEnd::kRemoved) VARVE_RETURN_IF_ERROR(watch_->AwaitRemoval(ended));
     return ended.state.exit_code;
   }

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/foreground.h"
+#include "cli/listing/print.h"
 #include "cli/runtime/container.h"
 #include "cli/runtime/life.h"
 #include "cli/runtime/signal_names.h"
@@ -30,13 +31,19 @@ std::optional<std::chrono::seconds> TimeoutOf(const ContainersOptions& options) 
   return std::chrono::seconds(*options.timeout_seconds);
 }
 
-// Does `act` with each container, and prints the name that it was given by.
+// Does `act` with each container, and prints the name that it was given by. With rm --force, one that is not there is
+// said and no failure, as docker has it.
 int ForEachContainer(const Session& session, const ContainersOptions& options,
                      const std::function<Status(const ContainerRoom&, const Container&)>& act) {
   const ContainerRoom room(session.paths().containers());
   return ForEach(options.containers, [&](const std::string& name) -> Status {
-    VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(name));
-    VARVE_RETURN_IF_ERROR(act(room, container));
+    const Result<Container> container = room.Find(name);
+    if (!container.ok() && container.error().code() == Code::kNotFound && options.force) {
+      fmt::print(stderr, "Error: {}\n", Harmless(container.error().message()));
+      return Ok();
+    }
+    if (!container.ok()) return container.error();
+    VARVE_RETURN_IF_ERROR(act(room, *container));
     fmt::print("{}\n", name);
     std::fflush(stdout);
     return Ok();
@@ -49,7 +56,9 @@ Result<int> RunStop(Session& session, const ContainersOptions& options) {
   });
 }
 
+// One that somebody else has started meanwhile runs, which is what is wanted.
 Status StartAgain(Session& session, LockedContainer& container) {
+  if (container->state.status == ContainerStatus::kRunning) return Ok();
   VARVE_ASSIGN_OR_RETURN(ContainerRoots roots, RootsOf(session, container->record));
   return StartOn(session, container, std::move(roots));
 }
@@ -115,7 +124,6 @@ Result<int> RunStart(Session& session, const ContainersOptions& options) {
     if (locked->paused) {
       return Error(Code::kFailedPrecondition, "cannot start a paused container, try unpause instead");
     }
-    if (locked->state.status == ContainerStatus::kRunning) return Ok();
     return StartAgain(session, locked);
   });
 }

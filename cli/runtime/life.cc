@@ -122,11 +122,16 @@ Status SendLastSignal(const ContainerRoom& room, const Container& container, int
   return IsFrozen(container.record.id) ? RunRunc(room, container, "resume") : Ok();
 }
 
+// Whether what was seen as `run` runs as `now`.
+bool IsSameRun(const ContainerState& now, const ContainerState& run) {
+  return now.status == ContainerStatus::kRunning && now.started == run.started;
+}
+
 Status AwaitKilled(const ContainerRoom& room, EndWatch& watch, const Container& container) {
   Status killed = SendLastSignal(room, container, SIGKILL);
   if (!killed.ok() && killed.error().code() != Code::kFailedPrecondition) return killed;
-  VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEnd(Clock::now() + kKillLimit));
-  if (!now.state.live()) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEndOf(container.state, Clock::now() + kKillLimit));
+  if (!IsSameRun(now.state, container.state)) return Ok();
   return Error(Code::kDeadlineExceeded, fmt::format("container {} does not end", container.record.name));
 }
 
@@ -205,12 +210,11 @@ Result<Container> EndWatch::AwaitEnd(Deadline deadline) {
   }
 }
 
-Result<Container> EndWatch::AwaitEndOf(const ContainerState& run) {
+Result<Container> EndWatch::AwaitEndOf(const ContainerState& run, Deadline deadline) {
   for (;;) {
     VARVE_ASSIGN_OR_RETURN(Container container, Look());
-    const ContainerState& now = container.state;
-    if (now.status != ContainerStatus::kRunning || now.started != run.started) return container;
-    VARVE_RETURN_IF_ERROR(AwaitChange(container, std::nullopt));
+    if (!IsSameRun(container.state, run) || (deadline && Clock::now() >= *deadline)) return container;
+    VARVE_RETURN_IF_ERROR(AwaitChange(container, deadline));
   }
 }
 
@@ -267,9 +271,9 @@ Status StopContainer(const ContainerRoom& room, const std::string& id, std::opti
   VARVE_ASSIGN_OR_RETURN(const int signal, ParseSignal(record.stop_signal));
   const auto deadline = Clock::now() + grace;
   if (SendLastSignal(room, *container, signal).ok()) {  // else it is about to end
-    const Result<Container> now = watch.AwaitEnd(deadline);
+    const Result<Container> now = watch.AwaitEndOf(container->state, deadline);
     if (!now.ok()) return GoneIsEnded(now.error());
-    if (!now->state.live()) return Ok();
+    if (!IsSameRun(now->state, container->state)) return Ok();
   }
   return GoneIsEnded(AwaitKilled(room, watch, *container));
 }

@@ -32,8 +32,9 @@ class EndWatch {
   Status AwaitChange(const Container& seen, Deadline deadline);
   // The container once it does not live any more; as it is at the deadline.
   Result<Container> AwaitEnd(Deadline deadline);
-  // The container once `run`, as which it was seen, has ended, even if its restart policy lets it live on.
-  Result<Container> AwaitEndOf(const ContainerState& run);
+  // The container once `run`, as which it was seen, has ended, even if its restart policy or somebody else lets it live
+  // on; as it is at the deadline.
+  Result<Container> AwaitEndOf(const ContainerState& run, Deadline deadline);
   // Lets a container with AtEnd::kRemoved, which has ended, go, and returns once it is removed.
   Status AwaitRemoval(const Container& ended);
 
