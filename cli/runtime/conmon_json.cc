@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cached/base/fs.h"
@@ -40,7 +41,9 @@ std::vector<std::string> Arguments(const std::string& conmon, const ConmonOption
        bundle + "/runc"});
   add({"--bundle", bundle, "--container-pidfile", bundle + "/pid", "--conmon-pidfile", bundle + "/conmon.pid"});
   add({"--exit-dir", bundle + "/exits", "--socket-dir-path", bundle + "/sockets", "--full-attach"});
-  add({"--log-path", "k8s-file:" + options.log, "--log-size-max", std::to_string(kContainerLogBytesMax)});
+  // From the bundle, its working directory: conmon takes a colon in the path for the end of it.
+  const std::string log = std::filesystem::path(options.log).lexically_relative(bundle).string();
+  add({"--log-path", "k8s-file:" + log, "--log-size-max", std::to_string(kContainerLogBytesMax)});
   if (options.at_end == AtEnd::kRemoved) add({"--no-sync-log"});
   // A terminal has its input in any case; --stdin would close that when a client goes.
   if (options.terminal == Terminal::kAllocated) {

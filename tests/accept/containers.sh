@@ -267,6 +267,10 @@ check "rmi -f takes its name, and it starts all the same" bash -c "varve rmi -f 
 check "system prune -a keeps what one that runs was made of" bash -c "varve run -d --name runs committed:1 sleep 1000 && varve rmi -f committed:1 && varve system prune -af && varve restart -t 0 runs && varve exec runs cat /srv/new; rc=\$?; varve rm -f runs; exit \$rc"
 varve rmi -f running opts voldeb >/dev/null 2>&1; varve tag localhost/debian:latest deb 2>/dev/null || { varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb; }
 
+# -- a root with a colon, which separates words for some that we execute
+colon() { mkdir -p "$scratch/colon/a:b"; local VARVE_ROOT="$scratch/colon/a:b"; export VARVE_ROOT; varve pull -q "oci:$IMAGES/oci/debian:latest" && varve run -d --name tt localhost/debian sh -c 'echo said; sleep 1000' && says tt said && varve exec -t tt true && varve restart -t 0 tt && varve cp tt:/etc/hostname "$scratch/h" && varve run --rm -v vol:/v localhost/debian true; local rc=$?; varve system stop --force; [ "$(ls "$scratch/colon")" = a:b ] && return $rc; }
+check "VARVE_ROOT may have a colon"                     colon
+
 # -- prune
 check "container prune removes what does not run, and only that" bash -c "varve run -d --name p1 deb sleep 1000; varve create --name p2 deb true; varve run --name p3 deb sh -c 'head -c 2000000 /dev/zero >/f'; varve container prune -f >$scratch/pruned && grep -qx 'Deleted Containers:' $scratch/pruned && [ \$(grep -cEx '[0-9a-f]{64}' $scratch/pruned) = 2 ] && grep -E 'Total reclaimed space: 2\.[0-9]+ MB' $scratch/pruned && [ \"\$(varve ps -a --format json | jq -r .Names)\" = p1 ]; rc=\$?; varve rm -f p1; exit \$rc"
 check "it asks first, and no is no"                     bash -c "varve create --name p1 deb true; echo n | varve container prune | grep -q 'WARNING! This will remove all stopped containers' && [ \$(varve ps -aq | wc -l) = 1 ]; rc=\$?; varve rm -f p1; exit \$rc"
