@@ -125,8 +125,10 @@ Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord&
 // What the host has of it.
 Status TakeDown(const Network& network) {
   if (network.driver != "bridge" || !InterfaceExists(network.bridge())) return Ok();
-  VARVE_RETURN_IF_ERROR(DropRules(network));
-  return RemoveBridge(network.bridge());
+  // The bridge first: rules without one do nothing, and the next start sets them anew. A bridge without rules is one that
+  // the next start takes for complete.
+  VARVE_RETURN_IF_ERROR(RemoveBridge(network.bridge()));
+  return DropRules(network);
 }
 
 }  // namespace
@@ -201,16 +203,19 @@ Result<std::vector<Member>> MembersOf(const ContainerRoom& room, const Network& 
 Status RemoveNetwork(const ContainerRoom& room, const std::string& name) {
   VARVE_RETURN_IF_ERROR(room.Sweep());
   const NetworkRoom networks = NetworksOf(room);
-  VARVE_ASSIGN_OR_RETURN(const Network network, networks.Find(name));
+  VARVE_RETURN_IF_ERROR(networks.List());  // the predefined ones are there
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, networks.Lock());
+  VARVE_ASSIGN_OR_RETURN(const Network network, networks.Find(name));
   VARVE_ASSIGN_OR_RETURN(const std::vector<Member> members, MembersOf(room, network));
   if (!members.empty()) {
     return Error(Code::kFailedPrecondition, fmt::format("network {} is in use by container {}: stop that first",
                                                         network.name, members.front().record.name));
   }
-  VARVE_RETURN_IF_ERROR(networks.Remove(network));
-  VARVE_RETURN_IF_ERROR(RemoveTree(networks.leases() + "/" + network.bridge()));
-  return TakeDown(network);
+  if (!network.predefined()) {  // its file last: until then all of this can be done again
+    VARVE_RETURN_IF_ERROR(TakeDown(network));
+    VARVE_RETURN_IF_ERROR(RemoveTree(networks.leases() + "/" + network.bridge()));
+  }
+  return networks.Remove(network);
 }
 
 Status TakeDownNetworks(const ContainerRoom& room) {
