@@ -286,13 +286,26 @@ Status ContainerRoom::Sweep() const {
   return SweepNames();
 }
 
-// Names are taken by containers that exist, or are about to with their locks held.
+// Whether nobody of that name is there: its container has gone, or who renamed it was killed between two names.
+// Containers that are about to exist have a record, and whoever renames one has its lock.
+bool ContainerRoom::IsNobodys(const std::string& name) const {
+  const std::string id = IdOfName(*this, name);
+  if (!Exists(DirectoryOf(id))) return true;
+  const auto is_its = [&] {
+    const Result<ContainerRecord> record = LoadRecord(id);
+    return !record.ok() || record->name == name;
+  };
+  if (is_its()) return false;
+  const Result<UniqueFd> lock = LockIn(*this, id, "lock", LOCK_EX | LOCK_NB);
+  return lock.ok() && !is_its();
+}
+
 Status ContainerRoom::SweepNames() const {
   if (!Exists(NamesOf(*this))) return Ok();
   VARVE_ASSIGN_OR_RETURN(const UniqueFd sweeping, LockFile(RoomLock(*this), LOCK_EX));
   VARVE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Fs::Real().List(NamesOf(*this)));
   for (const std::string& name : names) {
-    if (!Exists(DirectoryOf(IdOfName(*this, name)))) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(*this, name)));
+    if (IsNobodys(name)) VARVE_RETURN_IF_ERROR(RemoveTree(NameLink(*this, name)));
   }
   return Ok();
 }

@@ -81,6 +81,7 @@ class ContainerRoom {
   enum class Leftover { kNothing, kTraces, kAll };
   Leftover LeftoverOf(const std::string& id) const;
   Status SweepNames() const;
+  bool IsNobodys(const std::string& name) const;
 
   std::string directory_;
 };

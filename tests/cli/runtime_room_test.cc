@@ -111,6 +111,16 @@ TEST_F(RuntimeRoomTest, RenamingFreesTheNameAndTakesTheOther) {
   EXPECT_EQ(room().Find("site")->record.name, "site");
 }
 
+// Killed before the record has the new name, or before the old one is freed: one of two names is the container's.
+TEST_F(RuntimeRoomTest, ANameThatAKilledRenameLeftIsSwept) {
+  const std::string id = (*Create("web"))->record.id;
+  std::filesystem::create_symlink(id, room().path() + "/names/site");
+  EXPECT_EQ(Create("site").error().code(), Code::kAlreadyExists);
+  ASSERT_TRUE(room().Sweep().ok());
+  EXPECT_TRUE(Create("site").ok());
+  EXPECT_EQ(room().Find("web")->record.id, id);
+}
+
 TEST_F(RuntimeRoomTest, AnEndThatNobodySawIsToldAsOne) {
   const std::string id = Abandon("web", AtEnd::kKept);
   const ContainerState state = room().Load(id)->state;
