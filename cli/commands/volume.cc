@@ -1,9 +1,5 @@
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-
-#include <algorithm>
-#include <cerrno>
 
 #include "cli/cli.h"
 #include "cli/documents.h"
@@ -103,20 +99,6 @@ Result<int> RunRm(Session& session, const VolumeOptions& options) {
   });
 }
 
-// What removing a tree gives back, its hard links counted once.
-Result<std::uint64_t> DiskBytes(const std::string& directory) {
-  const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.valid()) return ErrnoError(errno, directory);
-  constexpr std::uint64_t kBlockBytes = 512;
-  std::uint64_t bytes = 0;
-  VARVE_RETURN_IF_ERROR(WalkTree(root.get(), "", [&](const TreeEntry& entry) -> Result<Below> {
-    const std::uint64_t links = S_ISDIR(entry.info.st_mode) ? 1 : entry.info.st_nlink;
-    bytes += static_cast<std::uint64_t>(entry.info.st_blocks) * kBlockBytes / std::max<std::uint64_t>(links, 1);
-    return Below::kVisited;
-  }));
-  return bytes;
-}
-
 Result<int> RunPrune(Session& session, const VolumeOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const Filters filters, Filters::Parse(options.filters, {"all", "label", "label!"}));
   VARVE_ASSIGN_OR_RETURN(const bool all, filters.Flag("all", options.all));
@@ -132,7 +114,7 @@ Result<int> RunPrune(Session& session, const VolumeOptions& options) {
   std::string deleted;
   for (const Volume& volume : volumes) {
     if (users.contains(volume.name) || !filters.PassLabels(volume.labels) || !(all || volume.anonymous)) continue;
-    VARVE_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(room.volumes().DataOf(volume.name)));
+    const std::uint64_t bytes = DiskBytes(room.volumes().DataOf(volume.name));
     VARVE_RETURN_IF_ERROR(locked.Remove(volume.name));
     reclaimed += bytes;
     deleted += volume.name + "\n";

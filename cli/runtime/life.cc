@@ -4,14 +4,12 @@
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <filesystem>
 #include <thread>
 
 #include "cli/runtime/cgroups.h"
@@ -23,6 +21,7 @@
 #include "cli/runtime/runc.h"
 #include "cli/runtime/signal_names.h"
 #include "cli/runtime/time_text.h"
+#include "cli/runtime/walk_tree.h"
 
 extern "C" {  // glibc 2.36 forgot it
 #include <sys/pidfd.h>
@@ -133,19 +132,6 @@ Status AwaitKilled(const ContainerRoom& room, EndWatch& watch, const Container& 
   VARVE_ASSIGN_OR_RETURN(const Container now, watch.AwaitEndOf(container.state, Clock::now() + kKillLimit));
   if (!IsSameRun(now.state, container.state)) return Ok();
   return Error(Code::kDeadlineExceeded, fmt::format("container {} does not end", container.record.name));
-}
-
-// On disk, of all that is in a directory, as far as paths reach.
-std::uint64_t AllocatedBytes(const std::string& directory) {
-  constexpr std::uint64_t kBlockBytes = 512;
-  std::uint64_t bytes = 0;
-  std::error_code error;
-  for (std::filesystem::recursive_directory_iterator at(directory, error), end; !error && at != end;
-       at.increment(error)) {
-    struct stat info{};
-    if (::lstat(at->path().c_str(), &info) == 0) bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlockBytes;
-  }
-  return bytes;
 }
 
 // conmon, which waits for us, has nothing left to do but to hold ports that whoever sees the end may want.
@@ -315,7 +301,7 @@ Result<Pruned> PruneContainers(const ContainerRoom& room) {
   for (const Container& container : containers) {
     const std::string& id = container.record.id;
     if (container.state.live()) continue;
-    const std::uint64_t bytes = AllocatedBytes(room.DirectoryOf(id));
+    const std::uint64_t bytes = DiskBytes(room.DirectoryOf(id));
     const Status removed = RemoveContainer(room, id, Running::kRefused, AnonymousVolumes::kKept);
     if (!removed.ok() &&
         (removed.error().code() == Code::kNotFound || removed.error().code() == Code::kFailedPrecondition))

@@ -76,6 +76,20 @@ Status Walk(int root, const std::string& path, const Visit& visit) {
 
 Status WalkTree(int root, const std::string& start, const Visit& visit) { return Walk(root, start, visit); }
 
+std::uint64_t DiskBytes(const std::string& directory) {
+  constexpr std::uint64_t kBlockBytes = 512;
+  std::uint64_t bytes = 0;
+  const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return bytes;
+  const auto add = [&](const TreeEntry& entry) -> Result<Below> {
+    const std::uint64_t links = S_ISDIR(entry.info.st_mode) ? 1 : std::max<std::uint64_t>(entry.info.st_nlink, 1);
+    bytes += static_cast<std::uint64_t>(entry.info.st_blocks) * kBlockBytes / links;
+    return Below::kVisited;
+  };
+  WalkTree(root.get(), "", add).IgnoreError("what is too deep for a path is removed all the same");
+  return bytes;
+}
+
 Result<std::optional<struct stat>> LookBelow(int root, const std::string& path) {
   const UniqueFd fd = OpenBelow(root, path);
   if (!fd.valid() && IsGone(errno)) return std::optional<struct stat>();

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -29,6 +30,9 @@ enum class Below { kVisited, kLeftOut };
 // its entries, and those in the order of their names. No symlink is followed, so nothing outside of `root` is seen.
 // What goes away meanwhile is left out. kInvalidArgument for paths beyond PATH_MAX.
 Status WalkTree(int root, const std::string& start, const std::function<Result<Below>(const TreeEntry&)>& visit);
+
+// What removing `directory` gives back, hard links counted once. Of what is beyond the reach of paths, nothing.
+std::uint64_t DiskBytes(const std::string& directory);
 
 // What `path` below `root` is, for whom no symlink leads anywhere; nothing if there is none.
 Result<std::optional<struct stat>> LookBelow(int root, const std::string& path);

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "cached/base/fd.h"
 #include "cli/runtime/remove_tree.h"
+#include "cli/runtime/walk_tree.h"
 #include "tests/support/temp_dir.h"
 
 namespace varve {
@@ -42,9 +44,21 @@ TEST(RuntimeRemoveTreeTest, NoDepthIsTooDeep) {
     deepest.Reset(::openat(deepest.get(), name.c_str(), O_RDONLY | O_DIRECTORY));
   }
   deepest.Reset();
+  EXPECT_GT(DiskBytes(directory / "tree"), 0u) << "as far as paths reach";
   const Status removed = RemoveTree(directory / "tree");
   EXPECT_TRUE(removed.ok()) << removed.error().message();
   EXPECT_FALSE(std::filesystem::exists(directory / "tree"));
+}
+
+TEST(RuntimeDiskBytesTest, AFileWithTwoNamesIsCountedOnce) {
+  constexpr std::size_t kFileBytes = 1 << 20;
+  const TempDir directory;
+  std::filesystem::create_directories(directory / "tree");
+  std::ofstream(directory / "tree/a") << std::string(kFileBytes, 'x');
+  ASSERT_EQ(::link((directory / "tree/a").c_str(), (directory / "tree/b").c_str()), 0);
+  EXPECT_GE(DiskBytes(directory / "tree"), kFileBytes);
+  EXPECT_LT(DiskBytes(directory / "tree"), 2 * kFileBytes);
+  EXPECT_EQ(DiskBytes(directory / "none"), 0u);
 }
 
 TEST(RuntimeRemoveTreeTest, NamesLikeOurOwnAreRemovedToo) {
