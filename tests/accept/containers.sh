@@ -369,6 +369,22 @@ up web deb sleep 1000; p=$(pid_of web)
 check "system stop --force ends it"                     bash -c "varve system stop --force && ! kill -0 $p 2>/dev/null"
 check "and it is there to be started again"             bash -c "varve start web && [ \$(varve inspect web | jq .[0].State.Running) = true ] && varve rm -f web"
 conmons() { local p; for p in $(pgrep -x conmon); do tr '\0' ' ' <"/proc/$p/cmdline" | grep -F "$VARVE_ROOT"; done; }
+with_runc() { # SCRIPT COMMAND...: with a runc that does SCRIPT first
+  mkdir -p "$scratch/fake"; printf '#!/bin/bash\nreal() { %s "$@"; }\n%s\nreal "$@"\n' "$(command -v runc)" "$1" >"$scratch/fake/runc"; chmod +x "$scratch/fake/runc"
+  PATH=$scratch/fake:$PATH "${@:2}"
+}
+no_conmon() { await bash -c "$(declare -f conmons); ! conmons"; }
+killed_start() {
+  with_runc '[[ " $* " != *" create "* ]] || { real "$@"; rc=$?; for p in $(pgrep -x varve); do ! grep -qz "^VARVE_ROOT=$VARVE_ROOT$" /proc/$p/environ || kill -9 $p; done; exit $rc; }' varve run -d --name tt -p "$p:80" deb sleep 1000 && return 1
+  conmons && [ "$(state tt Status)" = created ] && varve create --name next deb true && no_conmon && varve start tt && [ "$(state tt Running)" = true ]; local rc=$?; varve rm -f tt next; return $rc
+}
+failed_start() {
+  with_runc '[[ " $* " != *" start "* ]] || { p=$(cat $VARVE_ROOT/containers/*/bundle/pid); kill -9 $p; while kill -0 $p 2>/dev/null; do sleep 0.01; done; }' exits 125 varve run -d --name tt deb sleep 1000 &&
+    [ "$(state tt Status) $(state tt ExitCode)" = "created 125" ] && state tt Error | grep 'cannot start a container that has stopped' && no_conmon && varve start tt; local rc=$?; varve rm -f tt; return $rc
+}
+p=$(free_port)
+check "a start that is killed when runc has created it is swept" killed_start
+check "one that fails then is told as that, and can be tried again" failed_start
 left() { await bash -c "$(declare -f conmons); ! conmons"; prints '' bash -c "$(declare -f conmons); conmons; varve ps -aq; ls $VARVE_ROOT/containers | grep -E '^[0-9a-f]{64}$'; true"; }
 check "no container, directory or conmon is left"       left
 complete=yes
