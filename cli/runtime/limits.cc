@@ -93,7 +93,7 @@ Status CheckCpuset(const std::string& text) {
 
 Result<std::uint64_t> ParseSize(const std::string& text) {
   constexpr std::string_view kScales = "kmgtp";
-  constexpr double kSizeMax = 1ULL << 62;
+  constexpr double kSizeMax = 1ULL << 61;  // twice of it, as memory and swap are, is still a number of the kernel's
   const Error invalid(Code::kInvalidArgument, fmt::format("invalid size: '{}'", text));
   double size = 0;
   const char* const end = text.data() + text.size();

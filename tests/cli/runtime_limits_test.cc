@@ -49,6 +49,11 @@ TEST(RuntimeLimitsTest, SwapIsAsMuchAsMemoryUnlessToldOtherwise) {
   EXPECT_EQ(ParseLimits({.memory = "64m", .memory_swap = "-1"})->memory_and_swap_bytes, -1);
 }
 
+TEST(RuntimeLimitsTest, MoreMemoryThanTwiceFitsIntoANumberIsRefused) {
+  EXPECT_TRUE(ParseLimits({.memory = "2048p"}).ok());
+  EXPECT_THAT(Refusal({.memory = "4096p"}), HasSubstr("invalid size"));
+}
+
 TEST(RuntimeLimitsTest, SwapAloneOrLessThanMemoryIsRefused) {
   EXPECT_THAT(Refusal({.memory_swap = "64m"}), HasSubstr("always set the Memory limit"));
   EXPECT_THAT(Refusal({.memory = "64m", .memory_swap = "32m"}), HasSubstr("should be larger than memory"));
