@@ -64,7 +64,7 @@ Result<std::string> ResolveHost(const std::string& text, const std::string& gate
   std::string address = text.substr(std::min(separator + 1, text.size()));
   if (address == "host-gateway") address = gateway;
   if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  if (WordsOf(name).size() != 1 || name.find_first_of(" \t\r\n#") != name.npos || separator == text.size())
+  if (name.empty() || name.find_first_of(" \t\r\n\v\f#") != name.npos || separator == text.size())
     return Error(Code::kInvalidArgument, fmt::format("bad format for add-host: \"{}\"", text));
   if (!IsAddress(address))
     return Error(Code::kInvalidArgument, fmt::format("invalid IP address in add-host: \"{}\"", text));
