@@ -49,22 +49,6 @@ void PutUse(Database::Batch& batch, const Digest& manifest, std::chrono::system_
 
 }  // namespace
 
-void JournaledChanges::Put(Column column, std::string_view key, std::string value) {
-  batch_.Put(column, key, value);
-  store::Journal::Change& change = *journal_.add_changes();
-  change.set_column(static_cast<std::uint32_t>(column));
-  change.set_key(std::string(key));
-  change.set_value(std::move(value));
-}
-
-void JournaledChanges::Erase(Column column, std::string_view key) {
-  batch_.Erase(column, key);
-  store::Journal::Change& change = *journal_.add_changes();
-  change.set_column(static_cast<std::uint32_t>(column));
-  change.set_key(std::string(key));
-  change.set_erased(true);
-}
-
 Result<std::unique_ptr<Store>> Store::Open(Fs& fs, const RootPaths& paths, const StoreOptions& options) {
   for (const std::string& directory : {paths.root, paths.packs(), paths.index(), paths.run()}) {
     VARVE_RETURN_IF_ERROR(fs.MakeDirectories(directory));

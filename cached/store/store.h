@@ -20,6 +20,7 @@
 #include "cached/store/committer.h"
 #include "cached/store/database.h"
 #include "cached/store/index_files.h"
+#include "cached/store/journaled_changes.h"
 #include "cached/store/lease_table.h"
 #include "cached/store/open_packs.h"
 
@@ -30,20 +31,6 @@ struct StoreOptions {
   ChunkWriterOptions writer;
   std::size_t compression_threads = 2;
   rocksdb::Env* database_files = nullptr;  // where `fs` is not the real disk: the same for the database
-};
-
-// Changes to columns that packs hold nothing else of: each goes into the index and, for rebuild-index, into a journal
-// record.
-class JournaledChanges {
- public:
-  void Put(Column column, std::string_view key, std::string value);
-  void Erase(Column column, std::string_view key);
-  bool empty() const { return journal_.changes().empty(); }
-
- private:
-  friend class Store;
-  Database::Batch batch_;
-  store::Journal journal_;
 };
 
 // All that a node keeps: packs, the index that finds things in them, and the index files that readers map. One process
