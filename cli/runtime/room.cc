@@ -1,5 +1,6 @@
 #include "cli/runtime/room.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <thread>
 #include <tuple>
 
@@ -64,7 +66,7 @@ Status TakeName(const ContainerRoom& room, const std::string& name, const std::s
 void TellUnseenEnd(const ContainerRoom& room, const ContainerRecord& record, ContainerState& state) {
   state.status = ContainerStatus::kExited;
   state.exit_code = kExitUnseen;
-  state.error = "its end was not seen: it or its keeper was killed, or the machine stopped";
+  state.error = "its end was not seen: it or its keeper was killed, the disk was full, or the machine stopped";
   state.finished = state.started;
   const Result<SeenEnd> seen = ReadExitFile(room.BundleOf(record.id), record.id);
   if (!seen.ok()) return;
@@ -313,9 +315,24 @@ Status ContainerRoom::SweepNames() const {
 LockedContainer::LockedContainer(const ContainerRoom& room, UniqueFd lock, Container container)
     : room_(room), lock_(std::move(lock)), container_(std::move(container)) {}
 
+// Written over the state before the last, which the last changes places with: a container that has been started can be
+// stopped and removed on a disk that it has filled.
 Status LockedContainer::SaveState() {
-  const std::string path = room_.DirectoryOf(container_.record.id) + "/state.json";
-  return WriteFileAtomically(Fs::Real(), path, AsBytes(StateJson(container_.state)));
+  const std::string directory = room_.DirectoryOf(container_.record.id);
+  const std::string path = directory + "/state.json", other = path + ".other";
+  const std::string text = StateJson(container_.state);
+  Fs& fs = Fs::Real();
+  {
+    VARVE_ASSIGN_OR_RETURN(const auto file,
+                           fs.Open(other, Exists(other) ? OpenMode::kReadWrite : OpenMode::kCreateTruncate));
+    VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
+    VARVE_RETURN_IF_ERROR(file->Truncate(text.size()));
+    VARVE_RETURN_IF_ERROR(file->Sync());
+  }
+  // The first state has nothing to change places with, and some file systems cannot do it.
+  if (::renameat2(AT_FDCWD, other.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0)
+    VARVE_RETURN_IF_ERROR(fs.Rename(other, path));
+  return fs.SyncDirectory(directory);
 }
 
 Status LockedContainer::Rename(const std::string& name) {

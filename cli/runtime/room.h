@@ -30,6 +30,7 @@ class LockedContainer;
 //   networks/             networks.h
 //   <id>/container.json   the record; written once, but for a new name
 //   <id>/state.json       the state; without it the container does not exist: half made, or half removed
+//   <id>/state.json.other the one before, which the next is written over
 //   <id>/lock             held (flock) by whoever changes the container, for the moment of the change
 //   <id>/watch            held shared by whoever waits for its end and must see it before it is removed
 //   <id>/network.json     how it is connected (endpoint.h)

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,25 @@ TEST_F(RuntimeRoomTest, ANameThatAKilledRenameLeftIsSwept) {
   ASSERT_TRUE(room().Sweep().ok());
   EXPECT_TRUE(Create("site").ok());
   EXPECT_EQ(room().Find("web")->record.id, id);
+}
+
+// So that a container can be stopped and removed on a disk that it has filled.
+TEST_F(RuntimeRoomTest, AStateIsWrittenOverTheOneBeforeTheLast) {
+  LockedContainer container = std::move(*Create("web"));
+  const std::string path = room().DirectoryOf(container->record.id) + "/state.json";
+  const auto save = [&](int exit_code) {
+    container->state.exit_code = exit_code;
+    EXPECT_TRUE(container.SaveState().ok());
+    EXPECT_EQ(room().Find("web")->state.exit_code, exit_code);
+    struct stat info{};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0);
+    return info.st_ino;
+  };
+  const auto first = save(1);
+  const auto second = save(123456);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(save(3), first);
+  EXPECT_EQ(save(4), second);
 }
 
 TEST_F(RuntimeRoomTest, AnEndThatNobodySawIsToldAsOne) {
