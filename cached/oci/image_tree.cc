@@ -31,6 +31,7 @@ class TreeReader {
       VARVE_ASSIGN_OR_RETURN(const Index index, ParseIndex(bytes, content_type).In(noun));
       if (platform_) {
         VARVE_ASSIGN_OR_RETURN(const Descriptor chosen, ChoosePlatform(index, *platform_).In(noun));
+        if (depth == 0) tree_.index = digest;
         return AddNamed(chosen, depth + 1);
       }
       for (const Descriptor& child : index.manifests) VARVE_RETURN_IF_ERROR(AddNamed(child, depth + 1));

@@ -19,6 +19,7 @@ struct ImageTree {
   };
   std::vector<Document> manifests;  // each once, behind those that it names; the last is the image
   std::vector<Descriptor> blobs;    // configs and layers, each once; foreign layers, which nobody keeps, are left out
+  std::optional<Digest> index;      // that the image of one platform was chosen from
 
   const Document& top() const { return manifests.back(); }
 };

@@ -127,6 +127,26 @@ Result<PushOutcome> RegistryService::Copy(const v1::PushRequest::Start& start, c
   return CopyImage(transport_, {image, blobs, source}, destination, options, dialog.hooks(), cancel);
 }
 
+Result<PushOutcome> RegistryService::CopyIndex(const FoundImage& image, const Reference& destination,
+                                               PushDialog& dialog, const CancelToken& cancel) {
+  VARVE_ASSIGN_OR_RETURN(const ImageOrigin origin, catalog_.OriginOf(image));
+  if (origin.repository.empty()) {
+    return Error(
+        Code::kFailedPrecondition,
+        "--all-platforms: only its own platform is here, and no registry is known that has the others: it was "
+        "built, loaded or imported; push it without --all-platforms, or copy --all-platforms from where all are");
+  }
+  if (!origin.index) {
+    return Error(Code::kFailedPrecondition, "--all-platforms: it was pulled from " + origin.repository +
+                                                " and is of one platform there, in no index; push it without "
+                                                "--all-platforms");
+  }
+  v1::PushRequest::Start start;
+  start.set_source(origin.repository + "@" + origin.index->ToString());
+  start.mutable_choice()->set_all(true);
+  return Copy(start, destination, dialog, cancel).In("its index at " + origin.repository);
+}
+
 grpc::Status RegistryService::Push(grpc::ServerContext* context, PushDialog::Stream* stream) {
   v1::PushRequest first;
   if (!stream->Read(&first) || !first.has_start())
@@ -147,8 +167,10 @@ grpc::Status RegistryService::Push(grpc::ServerContext* context, PushDialog::Str
   }
   CancelToken cancel;
   PushDialog dialog(*context, *stream, cancel);
-  const auto outcome = stored ? PushImage(store_, transport_, *stored, destination, options, dialog.hooks(), cancel)
-                              : Copy(start, destination, dialog, cancel);
+  const bool whole_index = stored && start.choice().all();
+  const auto outcome = whole_index ? CopyIndex(*stored, destination, dialog, cancel)
+                       : stored ? PushImage(store_, transport_, *stored, destination, options, dialog.hooks(), cancel)
+                                : Copy(start, destination, dialog, cancel);
   dialog.FinishProgress();
   if (!outcome.ok()) return ToGrpc(outcome.error().In("push " + destination.Familiar()));
   v1::PushEvent last;

@@ -30,6 +30,9 @@ class RegistryService final : public v1::Registry::Service {
   // Of an image that is not in the store.
   Result<PushOutcome> Copy(const v1::PushRequest::Start& start, const Reference& destination, PushDialog& dialog,
                            const CancelToken& cancel);
+  // All platforms of an image, of which the store holds one: from where it was pulled.
+  Result<PushOutcome> CopyIndex(const FoundImage& image, const Reference& destination, PushDialog& dialog,
+                                const CancelToken& cancel);
 
   Store& store_;
   Catalog& catalog_;

@@ -189,6 +189,8 @@ Status Store::CommitImage(ChunkWriter& writer, const ImageCommit& image, const K
   if (image.name) {
     store::Ref ref;
     ref.set_manifest_digest(std::string(KeyOf(image.manifest_digest)));
+    ref.set_source(image.source);
+    if (image.index) ref.set_index_digest(std::string(KeyOf(*image.index)));
     ref.set_updated_unix_nanoseconds(image.now.time_since_epoch() / std::chrono::nanoseconds(1));
     changes.Put(Column::kRef, *image.name, ref.SerializeAsString());
   }

@@ -80,7 +80,9 @@ class Store {
     ByteSpan config;
     std::vector<Digest> diff_ids;
     ChainId chain_id;
-    std::optional<std::string> name;  // canonical reference to give it
+    std::optional<std::string> name;   // canonical reference to give it
+    std::string source = {};           // the repository that it comes from by that name; empty: no registry
+    std::optional<Digest> index = {};  // there, that it was chosen from
     std::chrono::system_clock::time_point now;
   };
   // Makes an image of layers that are all here durable and visible, its index with it.

@@ -150,6 +150,26 @@ Result<std::vector<Catalog::Row>> Catalog::List() const {
   return rows;
 }
 
+Result<ImageOrigin> Catalog::OriginOf(const FoundImage& image) const {
+  std::vector<std::string> names = {image.name};
+  if (image.name.empty()) {
+    VARVE_ASSIGN_OR_RETURN(names, NamesOf(image.manifest_digest));
+  }
+  std::set<ImageOrigin> origins;
+  for (const std::string& name : names) {
+    VARVE_ASSIGN_OR_RETURN(const auto ref, store_.FindRef(name));
+    if (!ref || ref->manifest_digest() != KeyOf(image.manifest_digest)) continue;  // it means another one by now
+    ImageOrigin origin{ref->source(), std::nullopt};
+    if (!ref->index_digest().empty()) {
+      VARVE_ASSIGN_OR_RETURN(origin.index, Digest::FromBytes(AsBytes(ref->index_digest())));
+    }
+    origins.insert(std::move(origin));
+  }
+  if (origins.size() > 1)
+    return Error(Code::kFailedPrecondition, "its names come from different places; name it by one of them");
+  return origins.empty() ? ImageOrigin() : *origins.begin();
+}
+
 Status Catalog::Tag(std::string_view image, std::string_view reference) {
   const MutexLock names_lock(store_.names_mutex());
   VARVE_ASSIGN_OR_RETURN(const FoundImage found, Find(image));
@@ -158,6 +178,12 @@ Status Catalog::Tag(std::string_view image, std::string_view reference) {
     return Error(Code::kInvalidArgument, "reference " + std::string(reference) + ": a tag cannot be a digest");
   store::Ref ref;
   ref.set_manifest_digest(std::string(KeyOf(found.manifest_digest)));
+  const auto origin = OriginOf(found);
+  if (!origin.ok() && origin.error().code() != Code::kFailedPrecondition) return origin.error();
+  if (origin.ok()) {
+    ref.set_source(origin->repository);
+    if (origin->index) ref.set_index_digest(std::string(KeyOf(*origin->index)));
+  }
   ref.set_updated_unix_nanoseconds(clock_.Now().time_since_epoch() / std::chrono::nanoseconds(1));
   JournaledChanges changes;
   changes.Put(Column::kRef, NameOf(name), ref.SerializeAsString());

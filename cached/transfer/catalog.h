@@ -19,6 +19,14 @@ struct FoundImage {
   std::string name;  // canonical reference; empty if it was found by id
 };
 
+// Where a name of an image was pulled from.
+struct ImageOrigin {
+  std::string repository;       // canonical, without tag; empty: it did not come from a registry by that name
+  std::optional<Digest> index;  // there, that the image was chosen from
+
+  auto operator<=>(const ImageOrigin&) const = default;
+};
+
 // A name in the store as docker prints it; as it is if it is none.
 std::string FamiliarOf(const std::string& canonical);
 
@@ -44,6 +52,10 @@ class Catalog {
   // Canonical references of an image, sorted.
   Result<std::vector<std::string>> NamesOf(const Digest& manifest_digest) const;
 
+  // Of the image by its name; of one that was found by id, what its names agree on. kFailedPrecondition if they do not.
+  Result<ImageOrigin> OriginOf(const FoundImage& image) const;
+
+  // The new name comes from where the image's does, if that is known.
   Status Tag(std::string_view image, std::string_view reference);
 
   struct Removed {

@@ -138,6 +138,8 @@ Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<
   commit.diff_ids = image.config.diff_ids;
   commit.chain_id = chain_ids.back();
   commit.name = name;
+  commit.source = source;
+  commit.index = image.index;
   commit.now = clock_.Now();
   return store_.CommitImage(*writer, commit, [&] { return cancel.Check(); });
 }

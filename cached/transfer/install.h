@@ -67,6 +67,7 @@ struct ImageDocuments {
   Manifest manifest;
   Bytes config_bytes;
   ImageConfig config;
+  std::optional<Digest> index;  // that it was chosen from, if a registry has that
 
   // kDataLoss if the config is not the one that the manifest names; kInvalidArgument if layers and diff IDs do not
   // match.

@@ -49,8 +49,9 @@ Result<PullOutcome> PullImage(Store& store, ImageInstaller& installer, HttpTrans
   auto config = known ? ReadConfig(store, fetched.digest) : Error(Code::kNotFound, "not stored");
   if (!config.ok()) config = FetchConfig(fetcher, manifest.config, cancel);  // a damaged one comes again too
   if (!config.ok()) return config.error();
-  VARVE_ASSIGN_OR_RETURN(const ImageDocuments image,
+  VARVE_ASSIGN_OR_RETURN(ImageDocuments image,
                          ImageDocuments::Parse(fetched.bytes, fetched.media_type, *std::move(config)));
+  image.index = tree.index;
   VARVE_ASSIGN_OR_RETURN(const auto missing, installer.Missing(image));
   VARVE_RETURN_IF_ERROR(installer.Install(image, name, reference.Repository(), fetcher, progress, cancel));
   return PullOutcome{

@@ -36,8 +36,11 @@ class Copy {
 
   // The digest of what is there now.
   Result<v1::PushEvent::Done> Run() {
-    if (options_.all_platforms && (source_.kind == Kind::kStore || target_.kind == Kind::kStore))
+    const bool pushes = source_.kind == Kind::kStore && target_.kind == Kind::kRegistry;
+    if (options_.all_platforms && !pushes && (source_.kind == Kind::kStore || target_.kind == Kind::kStore))
       return Error(Code::kInvalidArgument, "--all-platforms: the store holds one platform of an image");
+    if (options_.all_platforms && pushes && !options_.compression.empty())
+      return Error(Code::kInvalidArgument, "--compression: an index names digests, which stay with --all-platforms");
     if (!options_.compression.empty() && target_.kind != Kind::kRegistry)
       return Error(Code::kInvalidArgument, "--compression: layers are compressed for registries only");
     if (!options_.all_platforms) {
@@ -75,11 +78,11 @@ class Copy {
     start.set_destination(target_.place);
     start.set_compression(options_.compression);
     std::unique_ptr<CopySource> source;
+    start.mutable_choice()->set_all(options_.all_platforms);
     if (source_.kind == Kind::kStore) {
       start.set_image(source_.place);
     } else if (source_.kind == Kind::kRegistry) {
       start.set_source(source_.place);
-      start.mutable_choice()->set_all(options_.all_platforms);
       start.mutable_choice()->set_platform(options_.platform);
     } else {
       VARVE_ASSIGN_OR_RETURN(source, Open());

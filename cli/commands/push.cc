@@ -13,6 +13,7 @@ struct PushOptions {
   std::string image;
   std::string destination;
   std::string compression;
+  bool all_platforms = false;
   std::string tls_verify = "true";
   bool quiet = false;
   bool json = false;
@@ -26,6 +27,7 @@ Status PushAndShow(Session& session, const PushOptions& options) {
   start.set_image(options.image);
   start.set_destination(options.destination);
   start.set_compression(options.compression);
+  start.mutable_choice()->set_all(options.all_platforms);
   const auto named = Reference::Parse(options.destination.empty() ? options.image : options.destination);
   if (named.ok() && style != Style::kJson && style != Style::kQuiet)
     fmt::print("The push refers to repository [{}]\n", named->Repository());
@@ -69,8 +71,13 @@ void AddPush(Cli& cli) {
   CLI::App* command = cli.app.add_subcommand("push", "Send an image to a registry");
   command->add_option("IMAGE", options->image, "name or id")->required();
   command->add_option("DESTINATION", options->destination, "NAME[:TAG]; without it the image's name says where");
-  command->add_option("--compression", options->compression,
-                      "gzip[:LEVEL] (default) or zstd[:LEVEL], of layers that have to be compressed");
+  CLI::Option* compression =
+      command->add_option("--compression", options->compression,
+                          "gzip[:LEVEL] (default) or zstd[:LEVEL], of layers that have to be compressed");
+  command
+      ->add_flag("--all-platforms", options->all_platforms,
+                 "the whole index that the image was pulled from, the other platforms' images from there")
+      ->excludes(compression);
   CLI::Option* quiet = command->add_flag("-q,--quiet", options->quiet, "print the image's name only");
   command->add_flag("--json", options->json, "print progress, result or error as JSON objects, one a line")
       ->excludes(quiet);

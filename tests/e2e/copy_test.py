@@ -116,6 +116,37 @@ class CopyTest(CopyCase):
         self.assertIn("one platform", self.node.refusal("copy", "--all-platforms", first, "varve:x"))
         self.assertIn("linux/s390x", self.node.refusal("copy", "--platform", "linux/arm64", first, f"oci:{self.path('one')}:2"))
 
+    def test_a_push_of_all_platforms_sends_the_index_that_was_pulled(self):
+        index, other = self.several_platforms()
+        source, beside = f"{self.host}/test/all:1", f"{self.host}/test/beside:1"
+        elsewhere = f"{registry.start_docker_registry(self.node, 'second')}/test/all:1"
+        self.copy("--all-platforms", f"oci:{self.path('layout')}:1", source)
+        self.node.varve("pull", source)
+        self.node.varve("tag", source, "mine")
+        self.assertIn("Mounted from", self.node.varve("push", "--all-platforms", "mine", beside))
+        self.assertIn(f"digest: {images.digest_of(index)} size: {len(index)}", self.node.varve("push", "--all-platforms", source, elsewhere))
+        self.assertNotIn(": Pushed", self.node.varve("push", "--all-platforms", source, elsewhere))
+        self.assertEqual(self.copy("--all-platforms", "varve:mine", f"{elsewhere}-again"), images.digest_of(index))
+        for reference in beside, elsewhere, f"{elsewhere}-again":
+            self.assert_same("docker://" + reference, index)
+        self.node.varve("push", source, elsewhere)
+        self.assert_same("docker://" + elsewhere)  # that of the store alone
+
+    def test_a_push_of_all_platforms_says_why_it_cannot(self):
+        self.node.varve("pull", self.layout)
+        self.assertIn("built, loaded or imported", self.node.refusal("push", "--all-platforms", "localhost/layout", f"{self.host}/test/app:1"))
+        self.copy(self.layout, f"{self.host}/test/app:1")
+        self.node.varve("pull", f"{self.host}/test/app:1")
+        self.assertIn("of one platform", self.node.refusal("push", "--all-platforms", f"{self.host}/test/app:1"))
+        index, _ = self.several_platforms()
+        gone = registry.start_docker_registry(self.node, "gone")
+        self.copy("--all-platforms", f"oci:{self.path('layout')}:1", f"{gone}/test/all:1")
+        self.node.varve("pull", f"{gone}/test/all:1")
+        (self.node.directory / "gone").rename(self.path("away"))
+        said = self.node.refusal("push", "--all-platforms", f"{gone}/test/all:1", f"{self.host}/test/all:1")
+        self.assertIn(f"its index at {gone}/test/all", said)
+        self.assertIn(images.digest_of(index), said)
+
     def test_a_layout_keeps_what_it_has(self):
         self.copy(self.layout, f"oci:{self.path('other')}:1")
         newer = images.write_layout(images.image(LAYERS[0]), self.path("newer"))

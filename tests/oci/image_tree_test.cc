@@ -93,6 +93,9 @@ TEST_F(ImageTreeTest, ForOnePlatformItIsThatImageAlone) {
   const auto tree = Read(index, Platform{"linux", "amd64", ""});
   ASSERT_TRUE(tree.ok()) << tree.error().message();
   EXPECT_THAT(DigestsOf(*tree), ElementsAre(amd64.digest));
+  EXPECT_EQ(tree->index, index.digest);
+  EXPECT_EQ(Read(index, Platform{"linux", "arm64", ""})->index, index.digest);  // the one that has a name
+  EXPECT_EQ(Read(amd64, Platform{"linux", "amd64", ""})->index, std::nullopt);
   EXPECT_EQ(Read(index, Platform{"linux", "s390x", ""}).error().code(), Code::kNotFound);
 }
 

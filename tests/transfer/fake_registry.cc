@@ -81,7 +81,8 @@ Result<HttpResponse> FakeRegistry::Send(const HttpRequest& request, const Connec
     MutexLock lock(mutex_);
     asked_.push_back(path);
   }
-  const HttpResponse head{answer.status, {{"content-type", std::string(kOciManifestType)}}};
+  const std::string_view type = answer.body.contains("\"manifests\":") ? kOciIndexType : kOciManifestType;
+  const HttpResponse head{answer.status, {{"content-type", std::string(type)}}};
   const ByteSpan body = AsBytes(answer.body);
   VARVE_RETURN_IF_ERROR(sink(head, body.first(body.size() / 2)));
   if (answer.before_end) VARVE_RETURN_IF_ERROR(answer.before_end(cancel));

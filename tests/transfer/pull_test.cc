@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cached/content/sha256.h"
+#include "cached/oci/media_types.h"
 #include "cached/transfer/catalog.h"
 #include "tests/ingest/tar_support.h"
 #include "tests/store/store_fixture.h"
@@ -38,6 +39,23 @@ class PullTest : public testing::Test {
     return PullImage(
         *store_, installer, registry_, *Reference::Parse(FakeRegistry::kReference), *Platform::Parse("linux/amd64"),
         options, [](const LayerProgress&) {}, cancel_);
+  }
+  // `good_` and what is not here, at the tag; the digest of the index.
+  Digest PublishIndex(const std::string& other_platform) {
+    Index index;
+    index.media_type = kOciIndexType;
+    for (const std::string& architecture : {std::string("amd64"), other_platform}) {
+      index.manifests.push_back(DescriptorOf(kOciManifestType, good_.manifest_digest(), good_.manifest.size()));
+      index.manifests.back().platform = Platform{"linux", architecture, ""};
+    }
+    const std::string json = IndexJson(index);
+    registry_.Publish(good_);
+    registry_["manifests/1"].body = json;
+    return Sha256Of(AsBytes(json));
+  }
+  ImageOrigin OriginOf(const std::string& image) {
+    Catalog catalog(*store_, clock_);
+    return catalog.OriginOf(catalog.Find(image).value()).value();
   }
   Error Refusal() {
     const auto pulled = Pull();
@@ -77,6 +95,29 @@ TEST_F(PullTest, WhatIsHereIsNotFetchedAgain) {
   const auto again = Pull();
   EXPECT_TRUE(again.ok() && again->up_to_date);
   EXPECT_EQ(registry_.fetched().size(), before);
+}
+
+TEST_F(PullTest, ANameRemembersTheIndexThatItsImageWasChosenFrom) {
+  const Digest first = PublishIndex("arm64");
+  ASSERT_TRUE(Pull().ok());
+  const std::string repository = "registry.example/team/app";
+  EXPECT_EQ(OriginOf(repository + ":1"), (ImageOrigin{repository, first}));
+  EXPECT_EQ(OriginOf(good_.manifest_digest().hex()), (ImageOrigin{repository, first}));
+
+  Catalog catalog(*store_, clock_);
+  ASSERT_TRUE(catalog.Tag(repository + ":1", "mine").ok());
+  const Digest second = PublishIndex("s390x");  // of the same image for us
+  ASSERT_TRUE(Pull().ok());
+  EXPECT_EQ(OriginOf(repository + ":1"), (ImageOrigin{repository, second}));
+  EXPECT_EQ(OriginOf("mine"), (ImageOrigin{repository, first}));
+  const auto by_id = catalog.Find(good_.manifest_digest().hex());
+  EXPECT_EQ(catalog.OriginOf(*by_id).error().code(), Code::kFailedPrecondition);
+}
+
+TEST_F(PullTest, AnImageOfNoIndexComesFromItsRepositoryAlone) {
+  registry_.Publish(good_);
+  ASSERT_TRUE(Pull().ok());
+  EXPECT_EQ(OriginOf("registry.example/team/app:1"), (ImageOrigin{"registry.example/team/app", std::nullopt}));
 }
 
 TEST_F(PullTest, AnUnknownTagIsNotFound) {
