@@ -19,6 +19,7 @@ struct ContainersOptions {
   std::vector<std::string> containers;
   std::optional<std::uint32_t> timeout_seconds;
   std::string signal = "KILL";
+  std::string condition = "not-running";
   bool force = false;
   bool volumes = false;
   bool attach = false;
@@ -93,13 +94,29 @@ Result<int> RunRm(Session& session, const ContainersOptions& options) {
   });
 }
 
+// docker's conditions, and podman's as far as they are states that we have.
+Result<Container> AwaitCondition(EndWatch& watch, const std::string& condition) {
+  using Status = ContainerStatus;
+  if (condition == "removed") return watch.AwaitRemoved();
+  VARVE_ASSIGN_OR_RETURN(const Container first, watch.Look());
+  return watch.Await([&](const ContainerState& now) {
+    if (condition == "created") return now.status == Status::kCreated;
+    if (condition == "running") return now.status == Status::kRunning;
+    if (condition == "exited" || condition == "stopped") return now.status == Status::kExited;
+    if (condition == "not-running") return !now.live();
+    const bool ended = now.status == Status::kExited || now.status == Status::kRestarting;  // next-exit
+    return ended && now.finished != first.state.finished;
+  });
+}
+
 Result<int> RunWait(Session& session, const ContainersOptions& options) {
   const ContainerRoom room(session.paths().containers());
+  constexpr int kNoExitCode = -1;  // podman's, of a container that runs
   return ForEach(options.containers, [&](const std::string& name) -> Status {
     VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(name));
     VARVE_ASSIGN_OR_RETURN(EndWatch watch, EndWatch::Open(room, container.record.id, EndWatch::WakeOn::kEnd));
-    VARVE_ASSIGN_OR_RETURN(const Container ended, watch.AwaitEnd(std::nullopt));
-    fmt::print("{}\n", ended.state.exit_code);
+    VARVE_ASSIGN_OR_RETURN(const Container seen, AwaitCondition(watch, options.condition));
+    fmt::print("{}\n", seen.state.status == ContainerStatus::kRunning ? kNoExitCode : seen.state.exit_code);
     std::fflush(stdout);
     return Ok();
   });
@@ -172,7 +189,10 @@ void AddContainers(Cli& cli) {
   command->add_option("-s,--signal", kill->signal, "name or number (KILL)");
   AddCommand(cli, "pause", "Freeze all processes of containers", options(), RunPause);
   AddCommand(cli, "unpause", "Let the processes of containers go on", options(), RunUnpause);
-  AddCommand(cli, "wait", "Wait until containers end and print their exit codes", options(), RunWait);
+  auto wait = options();
+  command = AddCommand(cli, "wait", "Wait until containers end and print their exit codes", wait, RunWait);
+  command->add_option("--condition", wait->condition, "what to wait for (not-running)")
+      ->check(CLI::IsMember({"not-running", "next-exit", "removed", "created", "running", "exited", "stopped"}));
   auto remove = options();
   command = AddCommand(cli, "rm", "Remove containers that do not run", remove, RunRm);
   command->add_flag("-f,--force", remove->force, "kill those that run");

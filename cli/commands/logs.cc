@@ -17,10 +17,11 @@ struct LogsOptions {
   bool timestamps = false;
   std::string tail = "all";
   std::string since;
+  std::string until;
 };
 
 // docker's: a time, seconds since the epoch, or a duration back from now such as 1h30m.
-Result<std::chrono::system_clock::time_point> SinceOf(const std::string& text) {
+Result<std::chrono::system_clock::time_point> TimeOf(const std::string& text) {
   const auto now = std::chrono::system_clock::now();
   const std::map<char, std::chrono::seconds> units = {
       {'h', std::chrono::hours(1)}, {'m', std::chrono::minutes(1)}, {'s', std::chrono::seconds(1)}};
@@ -56,7 +57,10 @@ Result<int> RunLogs(Session& session, const LogsOptions& options) {
     log.tail_lines = lines;
   }
   if (!options.since.empty()) {
-    VARVE_ASSIGN_OR_RETURN(log.since, SinceOf(options.since));
+    VARVE_ASSIGN_OR_RETURN(log.since, TimeOf(options.since).In("--since"));
+  }
+  if (!options.until.empty()) {
+    VARVE_ASSIGN_OR_RETURN(log.until, TimeOf(options.until).In("--until"));
   }
   VARVE_RETURN_IF_ERROR(ReadContainerLog(room, container.record.id, log, WriteOutput));
   return 0;
@@ -72,6 +76,7 @@ void AddLogs(Cli& cli) {
   command->add_flag("-t,--timestamps", options->timestamps, "show when each line was said");
   command->add_option("-n,--tail", options->tail, "the last N lines alone, or all");
   command->add_option("--since", options->since, "a time, or a duration such as 10m, to show what was said since");
+  command->add_option("--until", options->until, "the same, to show what was said until then");
   SetAction(cli, command, options, RunLogs);
 }
 

@@ -81,9 +81,10 @@ class Printer {
   Status Take(std::string_view line) {
     const std::optional<LogEntry> entry = ParseLogLine(line);
     if (!entry) return Ok();
-    if (options_.since) {
+    if (options_.since || options_.until) {
       const auto time = ParseTime(std::string(entry->time));
-      if (time.ok() && *time < *options_.since) return Ok();
+      if (time.ok() && options_.since && *time < *options_.since) return Ok();
+      if (time.ok() && options_.until && *time > *options_.until) return Ok();
     }
     std::string text;
     if (options_.times == Times::kShown && !in_line_) text = fmt::format("{} ", entry->time);
@@ -150,11 +151,13 @@ Status ReadContainerLog(const ContainerRoom& room, const std::string& id, const 
   const auto take = [&](std::string_view line) { return printer.Take(line); };
   VARVE_RETURN_IF_ERROR(log.ReadOn(take));
   VARVE_RETURN_IF_ERROR(printer.EndOfTail());
+  EndWatch::Deadline deadline;
+  if (options.until) deadline = std::chrono::steady_clock::now() + (*options.until - std::chrono::system_clock::now());
   while (options.follow == Follow::kUntilItEnds) {
     VARVE_ASSIGN_OR_RETURN(container, watch.Look());
     VARVE_RETURN_IF_ERROR(log.ReadOn(take));  // after the look: what it said before its end is read
-    if (!container.state.live()) return Ok();
-    VARVE_RETURN_IF_ERROR(watch.AwaitChange(container, std::nullopt));
+    if (!container.state.live() || (deadline && std::chrono::steady_clock::now() >= *deadline)) return Ok();
+    VARVE_RETURN_IF_ERROR(watch.AwaitChange(container, deadline));
   }
   return Ok();
 }

@@ -31,11 +31,12 @@ struct LogOptions {
   Times times = Times::kHidden;
   std::optional<std::size_t> tail_lines;  // the last ones alone
   std::optional<std::chrono::system_clock::time_point> since;
+  std::optional<std::chrono::system_clock::time_point> until = {};
 };
 
 // Gives what a container has said to `print`, in order: the descriptor that it was said on, and a line or a part of
-// one. With kUntilItEnds it goes on until the container ends. What conmon has thrown away (conmon.h) is missing.
-// kFailedPrecondition if it has no log, since it is run by RunAsChild (container.h).
+// one. With kUntilItEnds it goes on until the container ends, or until `until`. What conmon has thrown away (conmon.h)
+// is missing. kFailedPrecondition if it has no log, since it is run by RunAsChild (container.h).
 Status ReadContainerLog(const ContainerRoom& room, const std::string& id, const LogOptions& options,
                         const std::function<Status(int, std::string_view)>& print);
 

@@ -172,8 +172,12 @@ Status EndWatch::AwaitChange(const Container& seen, Deadline deadline) {
   Result<UniqueFd> process = OpenProcess(seen.state.keeper_process);
   if (!process.ok()) process = OpenProcess(seen.state.process);
   if (!process.ok()) return Ok();
+  return AwaitEvent(process->get(), deadline);
+}
+
+Status EndWatch::AwaitEvent(int process, Deadline deadline) {
   std::array<pollfd, 2> polls = {
-      {{.fd = events_.get(), .events = POLLIN, .revents = 0}, {.fd = process->get(), .events = POLLIN, .revents = 0}}};
+      {{.fd = events_.get(), .events = POLLIN, .revents = 0}, {.fd = process, .events = POLLIN, .revents = 0}}};
   for (;;) {
     int timeout_ms = -1;
     if (deadline) {
@@ -201,6 +205,26 @@ Result<Container> EndWatch::AwaitEndOf(const ContainerState& run, Deadline deadl
     VARVE_ASSIGN_OR_RETURN(Container container, Look());
     if (!IsSameRun(container.state, run) || (deadline && Clock::now() >= *deadline)) return container;
     VARVE_RETURN_IF_ERROR(AwaitChange(container, deadline));
+  }
+}
+
+Result<Container> EndWatch::Await(const std::function<bool(const ContainerState&)>& holds) {
+  for (;;) {
+    VARVE_ASSIGN_OR_RETURN(Container container, Look());
+    if (holds(container.state)) return container;
+    VARVE_RETURN_IF_ERROR(container.state.live() ? AwaitChange(container, std::nullopt) : AwaitEvent(-1, std::nullopt));
+  }
+}
+
+Result<Container> EndWatch::AwaitRemoved() {
+  VARVE_ASSIGN_OR_RETURN(Container last, Look());
+  for (;;) {
+    if (last.state.status == ContainerStatus::kExited) hold_.Reset();  // its end was seen
+    VARVE_RETURN_IF_ERROR(last.state.live() ? AwaitChange(last, std::nullopt) : AwaitEvent(-1, std::nullopt));
+    Result<Container> now = Look();
+    if (!now.ok() && now.error().code() == Code::kNotFound) return last;
+    if (!now.ok()) return now;
+    last = std::move(*now);
   }
 }
 

@@ -35,11 +35,17 @@ class EndWatch {
   // The container once `run`, as which it was seen, has ended, even if its restart policy or somebody else lets it live
   // on; as it is at the deadline.
   Result<Container> AwaitEndOf(const ContainerState& run, Deadline deadline);
+  // The container once `holds` says so of its state.
+  Result<Container> Await(const std::function<bool(const ContainerState&)>& holds);
+  // The container as it was seen last, once it is removed.
+  Result<Container> AwaitRemoved();
   // Lets a container with AtEnd::kRemoved, which has ended, go, and returns once it is removed.
   Status AwaitRemoval(const Container& ended);
 
  private:
   EndWatch(const ContainerRoom& room, std::string id, UniqueFd hold, UniqueFd events);
+  // Until something happens to the container or `process`, a pidfd (or -1), ends.
+  Status AwaitEvent(int process, Deadline deadline);
 
   ContainerRoom room_;
   std::string id_;

@@ -25,6 +25,8 @@ three' ] && [ \"\$(varve logs web 2>&1 >/dev/null)\" = two ]"
 check "logs --tail"                                     prints three varve logs --tail 1 web
 check "logs -t says when"                               bash -c "varve logs -t web 2>/dev/null | head -1 | grep -E '^20[0-9-]+T[0-9:.]+.* one$'"
 check "logs --since the future is empty, 10m ago is all" bash -c "[ -z \"\$(varve logs --since 2100-01-01 web 2>&1)\" ] && [ \$(varve logs --since 10m web 2>&1 | wc -l) = 3 ]"
+check "logs --until what was said first leaves out what came later" bash -c "varve logs --until \$(varve logs -t web 2>/dev/null | head -1 | cut -d' ' -f1) web 2>&1 | grep -qx one && ! varve logs --until \$(varve logs -t web 2>/dev/null | head -1 | cut -d' ' -f1) web 2>&1 | grep three"
+check "logs -f ends at --until, though it runs on"      bash -c "timeout 20 varve logs -f --until \$(date -u -d '1 second' +%FT%TZ) web 2>/dev/null | grep -qx three && [ \$(state web Running) = true ]"
 check "it is found by a beginning of its id"            bash -c "varve logs \$(varve ps -q --no-trunc | cut -c1-7) 2>&1 | grep -qx one"
 check "its name is taken"                               refuses 'already in use' varve run -d --name web deb true
 check "and the one refused left nothing"                prints 1 bash -c "varve ps -aq | wc -l"
@@ -101,6 +103,14 @@ check "but not with --sig-proxy=false: it runs on"      tt bash -c "at_terminal.
 check "kill -9 of the client leaves it running, truthfully told" tt bash -c "varve run --name tt deb sh -c 'echo ready; while ! test -e /go; do sleep 0.05; done; echo done; exit 7' & says tt ready && kill -9 \$(client \$!) && [ \$(state tt Running) = true ] && varve exec tt touch /go && [ \$(varve wait tt) = 7 ] && says tt done && varve ps -a | grep -q 'Exited (7).* tt$'"
 check "what cannot be attached to says why"             bash -c "$(declare -f refuses tt); varve create --name tt deb true; tt refuses 'not running' varve attach tt && { varve run --rm --name tt deb sleep 1000 & await pid_of tt; tt refuses 'child of the varve run' varve attach tt; }"
 check "run --restart shows the first run, and is started again" tt bash -c "varve run --name tt --restart on-failure:1 deb sh -c 'echo run; exit 7' >$scratch/o; [ \$? = 7 ] && grep -qx run $scratch/o && await bash -c '[ \$(varve logs tt | wc -l) = 2 ] && [ \$(state tt Status) = exited ]'"
+
+# -- waiting
+waiting() { varve wait --condition "$1" tt >"$scratch/waited" & local w; w=$!; await bash -c '! flock -n "$VARVE_ROOT"/containers/[0-9a-f]*/watch true' && "${@:2}" >/dev/null && wait $w && cat "$scratch/waited"; }
+next_exit() { varve create --name tt deb sh -c 'exit 7' && prints 7 waiting next-exit varve start tt && prints 7 waiting next-exit varve start tt; }
+running_and_removed() { varve create --name tt deb sleep 1000 && prints -1 waiting running varve start tt && prints 137 waiting removed varve rm -f tt; }
+check "wait --condition next-exit waits for what is not started yet" tt next_exit
+check "wait --condition running, and removed"           tt running_and_removed
+check "a condition that is none is refused"             refuses 'condition' varve wait --condition soon tt
 
 # -- limits
 cgroup() { varve run --rm "${@:3}" deb sh -c "cat /sys/fs/cgroup/$1 2>/dev/null || cat /sys/fs/cgroup/$2"; }

@@ -71,6 +71,13 @@ TEST_F(RuntimeLogTest, SinceLeavesOutWhatIsOlder) {
   EXPECT_EQ(Said({.tail_lines = {}, .since = *ParseTime("2026-01-01T00:00:03Z")}), "three\n\n");
 }
 
+TEST_F(RuntimeLogTest, UntilLeavesOutWhatIsNewer) {
+  Write(kFour);
+  const LogOptions until{.tail_lines = {}, .since = {}, .until = *ParseTime("2026-01-01T00:00:02.5Z")};
+  EXPECT_EQ(Said(until), "one\nE:two\n");
+  EXPECT_EQ(Said({.tail_lines = 1, .since = {}, .until = until.until}), "E:two\n");
+}
+
 TEST_F(RuntimeLogTest, TimesStandAtTheBeginningOfLines) {
   Write("2026-01-01T00:00:03.5+00:00 stdout P a\n2026-01-01T00:00:03.5+00:00 stdout F b\n");
   EXPECT_EQ(Said({.times = Times::kShown, .tail_lines = {}, .since = {}}), "2026-01-01T00:00:03.5+00:00 ab\n");
