@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,5 +32,8 @@ Result<KeptCredentials> KeepCredentials(const std::string& domain, const std::st
 
 // False if nothing was kept.
 Result<bool> EraseCredentials(const std::string& domain);
+
+// "detachKeys" of docker's config.json, wherever credentials are kept; nothing if it says none.
+Result<std::optional<std::string>> ConfiguredDetachKeys();
 
 }  // namespace varve

@@ -34,15 +34,18 @@ struct AuthFile {
   bool exists = false;
 };
 
+// Empty where nothing says where it is.
+std::string DockerConfigPath() {
+  const std::string docker = Environment("DOCKER_CONFIG");
+  const std::string home = Environment("HOME");
+  return !docker.empty() ? docker + "/config.json" : !home.empty() ? home + "/.docker/config.json" : "";
+}
+
 // In podman's order, then docker's; without any, the one to be made (its path is empty where nothing says where).
 AuthFile FindAuthFile() {
   const std::string chosen = Environment("REGISTRY_AUTH_FILE");
   const std::string runtime = Environment("XDG_RUNTIME_DIR");
-  const std::string docker = Environment("DOCKER_CONFIG");
-  const std::string home = Environment("HOME");
-  const std::string config = !docker.empty() ? docker + "/config.json"
-                             : !home.empty() ? home + "/.docker/config.json"
-                                             : "";
+  const std::string config = DockerConfigPath();
   for (const std::string& path : {chosen, runtime.empty() ? "" : runtime + "/containers/auth.json", config}) {
     std::error_code error;
     if (!path.empty() && std::filesystem::is_regular_file(path, error)) return {path, true};
@@ -275,6 +278,15 @@ Result<bool> EraseCredentials(const std::string& domain) {
   if (entries == 0) return erased;
   VARVE_RETURN_IF_ERROR(WriteAuthFile(file, json));
   return true;
+}
+
+Result<std::optional<std::string>> ConfiguredDetachKeys() {
+  AuthFile file{DockerConfigPath(), false};
+  std::error_code error;
+  file.exists = std::filesystem::is_regular_file(file.path, error);
+  VARVE_ASSIGN_OR_RETURN(const Json json, ReadAuthFile(file));
+  const std::string keys = TextIn(json, "detachKeys");
+  return keys.empty() ? std::nullopt : std::optional(keys);
 }
 
 }  // namespace varve

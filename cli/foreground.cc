@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/auth_file.h"
 #include "cli/cli.h"
 #include "cli/containers.h"
 #include "cli/runtime/container.h"
@@ -77,11 +78,15 @@ void AddForegroundOptions(CLI::App* command, ForegroundOptions& options) {
                     "send it the signals that we get (the default); --sig-proxy=false: they end us alone");
 }
 
-Status CheckForeground(const AttachOptions& options, Terminal terminal) {
-  const Result<std::string> keys = ParseDetachKeys(options.detach_keys);
-  if (!keys.ok()) return keys.error();
-  const bool typed = terminal == Terminal::kAllocated && options.standard_input != Stdin::kEmpty;
-  return typed ? CheckTerminal() : Ok();
+Status CheckForeground(AttachOptions& options, Terminal terminal) {
+  if (options.detach_keys) VARVE_RETURN_IF_ERROR(ParseDetachKeys(*options.detach_keys));
+  if (terminal == Terminal::kNone || options.standard_input == Stdin::kEmpty) return Ok();
+  VARVE_RETURN_IF_ERROR(CheckTerminal());
+  if (options.detach_keys) return Ok();
+  VARVE_ASSIGN_OR_RETURN(options.detach_keys, ConfiguredDetachKeys());
+  if (options.detach_keys)
+    VARVE_RETURN_IF_ERROR(ParseDetachKeys(*options.detach_keys).In("detachKeys of docker's config.json"));
+  return Ok();
 }
 
 int ReportStart(const Error& error) {
@@ -90,7 +95,7 @@ int ReportStart(const Error& error) {
 }
 
 Result<int> StartInForeground(Session& session, LockedContainer container, ContainerRoots roots,
-                              const ForegroundOptions& options) {
+                              ForegroundOptions options) {
   VARVE_RETURN_IF_ERROR(CheckForeground(options.attach, container->record.options.terminal));
   const ContainerRoom room(session.paths().containers());
   if (RunsAsChild(container->record.options, options)) {
@@ -107,7 +112,7 @@ Result<int> StartInForeground(Session& session, LockedContainer container, Conta
   return foreground.Stay();
 }
 
-Result<int> AttachTo(const ContainerRoom& room, const Container& container, const ForegroundOptions& options) {
+Result<int> AttachTo(const ContainerRoom& room, const Container& container, ForegroundOptions options) {
   const std::string& name = container.record.name;
   if (container.state.status != ContainerStatus::kRunning)
     return Error(Code::kFailedPrecondition, fmt::format("container {} is not running: start it first", name));

@@ -139,7 +139,8 @@ Status Attachment::FollowSize(const ProcessId& conmon, Redraw redraw) {
 
 Result<Attachment::Outcome> Attachment::Pass(const AttachOptions& options, Terminal terminal) {
   const bool typed = terminal == Terminal::kAllocated && options.standard_input != Stdin::kEmpty;
-  VARVE_ASSIGN_OR_RETURN(std::string keys, ParseDetachKeys(typed ? options.detach_keys : ""));
+  VARVE_ASSIGN_OR_RETURN(std::string keys,
+                         ParseDetachKeys(typed ? options.detach_keys.value_or(std::string(kDetachKeys)) : ""));
   std::unique_ptr<RawInput> raw;
   if (typed) {
     VARVE_ASSIGN_OR_RETURN(raw, RawInput::Begin());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cached/base/fd.h"
@@ -14,9 +15,9 @@ namespace varve {
 
 // How we are connected with what conmon holds.
 struct AttachOptions {
-  Stdin standard_input = Stdin::kEmpty;  // whether ours goes to it
-  std::string detach_keys{kDetachKeys};  // ParseDetachKeys; they count where a terminal is typed into
-  bool standard_output = true;           // whether we show it
+  Stdin standard_input = Stdin::kEmpty;         // whether ours goes to it
+  std::optional<std::string> detach_keys = {};  // ParseDetachKeys; nothing: docker's. They count where we type
+  bool standard_output = true;                  // whether we show it
   bool standard_error = true;
 };
 

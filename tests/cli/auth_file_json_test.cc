@@ -184,5 +184,16 @@ TEST(RegistryDomainTest, UsersWriteItInManyWays) {
     EXPECT_EQ(RegistryDomain(server).error().code(), Code::kInvalidArgument) << server;
 }
 
+TEST_F(AuthFileTest, DetachKeysAreThoseOfDockersConfiguration) {
+  EXPECT_EQ(ConfiguredDetachKeys().value(), std::nullopt);
+  Write(R"({"auths": {}, "detachKeys": "ctrl-b,z"})");
+  EXPECT_EQ(ConfiguredDetachKeys().value(), "ctrl-b,z");
+  Set("REGISTRY_AUTH_FILE", directory_ / "auth.json");  // podman's, which has none
+  std::ofstream(directory_ / "auth.json") << R"({"detachKeys": "a"})";
+  EXPECT_EQ(ConfiguredDetachKeys().value(), "ctrl-b,z");
+  Write("[]");
+  EXPECT_THAT(ConfiguredDetachKeys().error().message(), HasSubstr(file()));
+}
+
 }  // namespace
 }  // namespace varve
