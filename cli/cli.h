@@ -68,6 +68,7 @@ void AddSave(Cli& cli);
 void AddStats(Cli& cli);
 void AddStore(Cli& cli);   // store verify, rebuild-index
 void AddSystem(Cli& cli);  // system start, stop, status, df, prune
+void AddSystemDf(Cli& cli, CLI::App* system);
 void AddTag(Cli& cli);
 void AddTags(Cli& cli);
 void AddTop(Cli& cli);

@@ -5,6 +5,7 @@
 
 #include "cached/base/result.h"
 #include "cached/client/daemon_client.h"
+#include "cli/mounts.h"
 
 namespace varve {
 
@@ -21,6 +22,17 @@ struct HistoryRow {
   std::string comment;
 };
 std::string HistoryRowJson(const HistoryRow& row);
+// Rows of `mounts`, `tags` and, as docker has them, `system df`.
+std::string MountRowJson(const UserMount& mount);
+std::string TagRowJson(const std::string& repository, const std::string& tag);
+struct UsageRow {
+  std::string type;
+  std::size_t count = 0;
+  std::size_t active = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t reclaimable_bytes = 0;
+};
+std::string UsageRowJson(const UsageRow& row);
 // A line of `tree --json`; layers are numbered from 1, the lowest.
 std::string TreeLayerJson(const v1::TreeLayer& layer, std::size_t number, const std::string& created_by);
 // One line each, for `pull --json` and `push --json` (docs/man/varve.1).

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
@@ -40,6 +42,27 @@ std::string UsageJson(const v1::UsageReply& usage) {
                                  {"shared_bytes", image.shared_bytes()}});
   }
   return Text(json);
+}
+
+std::string MountRowJson(const UserMount& mount) {
+  return Text(
+      {{"Directory", mount.directory}, {"Mode", mount.scratch.empty() ? "ro" : "rw"}, {"ChainID", mount.chain_id}},
+      kOneLine);
+}
+
+std::string TagRowJson(const std::string& repository, const std::string& tag) {
+  return Text({{"Name", repository}, {"Tag", tag}}, kOneLine);
+}
+
+std::string UsageRowJson(const UsageRow& row) {
+  std::string reclaimable = HumanSize(row.reclaimable_bytes);
+  if (row.bytes > 0) reclaimable += fmt::format(" ({}%)", row.reclaimable_bytes * 100 / row.bytes);
+  return Text({{"Type", row.type},
+               {"TotalCount", std::to_string(row.count)},
+               {"Active", std::to_string(row.active)},
+               {"Size", HumanSize(row.bytes)},
+               {"Reclaimable", reclaimable}},
+              kOneLine);
 }
 
 std::string DedupJson(const v1::BenchDedupReply& report) {

@@ -37,6 +37,8 @@ grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* r
     row.set_raw_bytes(image.raw_bytes);
     row.set_exclusive_bytes(image.exclusive_bytes);
     row.set_shared_bytes(image.shared_bytes);
+    VARVE_GRPC_ASSIGN_OR_RETURN(const auto record, store_.FindManifest(image.manifest));
+    if (record) row.set_chain_id(ToHex(AsBytes(record->chain_id())));
   }
   return grpc::Status::OK;
 }

@@ -1,7 +1,8 @@
 #include <fmt/core.h>
 
 #include "cli/cli.h"
-#include "cli/listing/print.h"
+#include "cli/documents.h"
+#include "cli/listing/rows.h"
 #include "cli/mounts.h"
 
 namespace varve {
@@ -49,16 +50,20 @@ Result<int> RunUmount(Session& session, const UmountOptions& options) {
   return exit_code;
 }
 
-struct MountsOptions {};
+struct MountsOptions {
+  std::string format;
+};
 
-Result<int> RunMounts(Session& session, const MountsOptions&) {
+Result<int> RunMounts(Session& session, const MountsOptions& options) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<UserMount> mounts, ListMounts(session.paths()));
-  Table table({"DIRECTORY", "MODE", "CHAIN ID"});
-  for (const UserMount& mount : mounts) {
-    table.Add(
-        {mount.directory, mount.scratch.empty() ? "ro" : "rw", mount.chain_id.empty() ? "-" : ShortId(mount.chain_id)});
-  }
-  fmt::print("{}", table.ToString());
+  std::vector<std::string> rows;
+  rows.reserve(mounts.size());
+  for (const UserMount& mount : mounts) rows.push_back(MountRowJson(mount));
+  VARVE_ASSIGN_OR_RETURN(
+      const std::string text,
+      FormatRows(options.format, "{{.Directory}}\t{{.Mode}}\t{{if .ChainID}}{{truncate .ChainID 12}}{{else}}-{{end}}",
+                 {{"Directory", "DIRECTORY"}, {"Mode", "MODE"}, {"ChainID", "CHAIN ID"}}, rows));
+  fmt::print("{}", text);
   return 0;
 }
 
@@ -82,8 +87,10 @@ void AddMount(Cli& cli) {
   command->add_flag("-l,--lazy", umount->lazy, "detach it now, even if it is busy");
   SetAction(cli, command, umount, RunUmount);
 
-  SetAction(cli, cli.app.add_subcommand("mounts", "List what varve has mounted here"),
-            std::make_shared<MountsOptions>(), RunMounts);
+  auto mounts = std::make_shared<MountsOptions>();
+  command = cli.app.add_subcommand("mounts", "List what varve has mounted here");
+  command->add_option("--format", mounts->format, kFormatHelp);
+  SetAction(cli, command, mounts, RunMounts);
 }
 
 }  // namespace varve

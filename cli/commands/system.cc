@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/documents.h"
-#include "cli/listing/print.h"
 #include "cli/mounts.h"
 #include "cli/runtime/connection.h"
 #include "cli/runtime/life.h"
@@ -74,35 +72,6 @@ Result<int> RunStatus(Session& session, const NoOptions&) {
   return 0;
 }
 
-struct UsageOptions {
-  bool verbose = false;
-  bool json = false;
-};
-
-Result<int> RunUsage(Session& session, const UsageOptions& options) {
-  VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
-  v1::UsageRequest request;
-  request.set_per_image(options.verbose);
-  VARVE_ASSIGN_OR_RETURN(const v1::UsageReply usage, daemon.Usage(request));
-  if (options.json) {
-    fmt::print("{}\n", UsageJson(usage));
-    return 0;
-  }
-  fmt::print("images          {}\nlayers          {}\nchunks          {}\n", usage.images(), usage.layers(),
-             usage.chunks());
-  fmt::print("raw             {}  (sum over images of their uncompressed layers)\n", HumanSize(usage.raw_bytes()));
-  fmt::print("layers once     {}\n", HumanSize(usage.layer_bytes()));
-  fmt::print("on disk         {}\ndedup ratio     {:.2f}\n", HumanSize(usage.stored_bytes()), usage.dedup_ratio());
-  if (!options.verbose) return 0;
-  Table table({"IMAGE", "RAW", "EXCLUSIVE", "SHARED"});
-  for (const auto& image : usage.per_image()) {
-    table.Add({image.name(), HumanSize(image.raw_bytes()), HumanSize(image.exclusive_bytes()),
-               HumanSize(image.shared_bytes())});
-  }
-  fmt::print("\n{}", table.ToString());
-  return 0;
-}
-
 struct PruneOptions {
   bool all = false;
   bool force = false;
@@ -149,11 +118,7 @@ void AddSystem(Cli& cli) {
   command->add_flag("--force", stop->force, "stop containers and detach mounts first");
   SetAction(cli, command, stop, RunStop);
   SetAction(cli, system->add_subcommand("status", "Say what runs"), std::make_shared<NoOptions>(), RunStatus);
-  auto usage = std::make_shared<UsageOptions>();
-  command = system->add_subcommand("df", "Show what is stored, and what deduplication saves");
-  command->add_flag("-v,--verbose", usage->verbose, "exclusive and shared bytes of each image");
-  command->add_flag("--json", usage->json, "for machines");
-  SetAction(cli, command, usage, RunUsage);
+  AddSystemDf(cli, system);
   auto prune = std::make_shared<PruneOptions>();
   command = system->add_subcommand(
       "prune", "Remove stopped containers and images without a name, and give back the space of what nothing needs");

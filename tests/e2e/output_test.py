@@ -52,6 +52,20 @@ class OutputTest(NodeTest):
         self.assertIn("true or false", self.node.refusal("images", "-f", "dangling=perhaps"))
         self.assertIn("colour", self.node.refusal("images", "-f", "colour=red"))
 
+    def test_mounts_and_disk_usage_by_template(self):
+        self.assertEqual(self.lines("mounts"), [["DIRECTORY", "MODE", "CHAIN", "ID"]])
+        place = str(self.node.make_directory("place"))
+        self.node.varve("mount", "--rw", "mine", place)
+        row, = [json.loads(line) for line in self.node.varve("mounts", "--format", "json").splitlines()]
+        self.assertEqual((row["Directory"], row["Mode"], len(row["ChainID"])), (place, "rw", 64))
+        self.assertEqual(self.lines("mounts")[1], [place, "rw", row["ChainID"][:12]])
+        self.node.varve("create", "mine", "true")
+        header, *rows = self.lines("system", "df", "--format", "table")
+        self.assertEqual(header, ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"])
+        self.assertEqual([row[:3] for row in rows], [["Images", "1", "1"], ["Containers", "1", "0"], ["Local", "Volumes", "0"]])
+        self.assertEqual(self.node.varve("system", "df", "--format", "{{.Type}} {{.Reclaimable}}").splitlines()[0], "Images 0 B (0%)")
+        self.node.varve("umount", place)
+
     def test_inspect_is_dockers_document(self):
         shown, = json.loads(self.node.varve("inspect", "mine"))
         self.assertEqual(shown["Id"], CONFIG)

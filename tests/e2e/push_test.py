@@ -95,6 +95,8 @@ class PushTest(NodeTest):
     def test_a_registry_is_looked_at_without_pulling(self):
         self.copy(f"docker://{self.reference}", f"docker://{self.host}/test/app:2")
         self.assertCountEqual(self.node.varve("tags", f"{self.host}/test/app").split(), ["1", "2"])
+        self.assertCountEqual(self.node.varve("tags", "--format", "{{.Name}}:{{.Tag}}", f"{self.host}/test/app").split(),
+                              [f"{self.host}/test/app:1", f"{self.host}/test/app:2"])
         self.assertEqual(self.node.varve("manifest", "inspect", self.reference).encode(), self.image.manifest)
         self.assertEqual(self.node.varve("images", "-q"), "")
         self.assertIn("not found", self.node.refusal("manifest", "inspect", f"{self.host}/test/app:3"))
