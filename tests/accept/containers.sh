@@ -366,6 +366,21 @@ bridge=varve$(back 'id[:10]')
 check "network rm removes it, its bridge and its rules" bash -c "varve rm -f db && varve network rm back && ! varve network inspect back && ! ls /sys/class/net | grep -x $bridge; $(declare -f others); ! others | grep -F ${bridge#varve}"
 check "an internal one has no way out, and no ports"    bash -c "varve network create --internal back; [ \$(varve run --rm --network back deb grep -c '^eth0.00000000.[0-9A-F]*[1-9A-F]' /proc/net/route) = 0 ] && $(declare -f refuses); refuses internal varve run --rm --network back -p 80 deb true; rc=\$?; varve network rm back; exit \$rc"
 
+# -- a disk that a container fills
+large=$VARVE_ROOT VARVE_ROOT=$scratch/small; mkdir "$VARVE_ROOT"; mount -t tmpfs -o size=250m small "$VARVE_ROOT"
+varve pull -q "oci:$IMAGES/oci/debian:latest" >/dev/null; varve tag localhost/debian:latest deb
+fills='echo begin; head -c 1000000000 /dev/zero >/big; echo "exit $?"; exec sleep 1000'
+up other deb sh -c 'while ! test -e /go; do sleep 0.05; done; echo x >/written && echo went on'
+up full deb sh -c "$fills"
+check "a container that fills the disk is told so, and its logs say it" says full 'exit 1'
+check "what is there is told, and what runs goes on"    bash -c "[ \$(state full Running) = true ] && [ \$(state other Running) = true ] && [ \$(varve ps -q | wc -l) = 2 ] && varve images | grep -q debian && varve logs full 2>&1 | grep -q 'No space left'"
+check "what needs room is a clear error"                refuses 'no space left on device' varve run --rm deb true
+check "it can be stopped"                               bash -c "varve stop -t 0 full && [ \$(state full Running) = false ] && varve logs full | grep -qx begin"
+check "and removed, and others have room again"         bash -c "varve rm full && varve exec other touch /go && [ \$(varve wait other) = 0 ] && says other 'went on' && varve run --rm deb true"
+up full deb sh -c "$fills"; says full 'exit 1'
+check "so does rm -f"                                   bash -c "varve rm -f full && [ -z \"\$(varve ps -q)\" ] && varve start other && varve store verify"
+varve system stop --force; umount "$VARVE_ROOT"; VARVE_ROOT=$large
+
 # -- faults: what is told is what is
 up web deb sh -c 'echo a; sleep 1000'
 check "it outlives the daemon"                          bash -c "kill -9 \$(cat $VARVE_ROOT/run/cached.pid); [ \$(varve inspect --type container web | jq .[0].State.Running) = true ] && varve images -q && varve logs web | grep -qx a"
