@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <charconv>
-#include <map>
 
 #include "cli/cli.h"
 #include "cli/runtime/container_log.h"
@@ -20,27 +19,6 @@ struct LogsOptions {
   std::string until;
 };
 
-// docker's: a time, seconds since the epoch, or a duration back from now such as 1h30m.
-Result<std::chrono::system_clock::time_point> TimeOf(const std::string& text) {
-  const auto now = std::chrono::system_clock::now();
-  const std::map<char, std::chrono::seconds> units = {
-      {'h', std::chrono::hours(1)}, {'m', std::chrono::minutes(1)}, {'s', std::chrono::seconds(1)}};
-  std::chrono::seconds back{0};
-  const char* at = text.data();
-  const char* const end = text.data() + text.size();
-  while (at != end) {
-    std::int64_t count = 0;
-    const auto [unit, error] = std::from_chars(at, end, count);
-    if (error != std::errc()) return ParseTime(text);
-    if (unit == end && at == text.data()) return std::chrono::system_clock::from_time_t(count);
-    const auto known = unit == end ? units.end() : units.find(*unit);
-    if (known == units.end() || count < 0 || count > 1'000'000'000) return ParseTime(text);
-    back += count * known->second;
-    at = unit + 1;
-  }
-  return now - back;
-}
-
 Result<int> RunLogs(Session& session, const LogsOptions& options) {
   const ContainerRoom room(session.paths().containers());
   VARVE_ASSIGN_OR_RETURN(const Container container, room.Find(options.container));
@@ -57,10 +35,10 @@ Result<int> RunLogs(Session& session, const LogsOptions& options) {
     log.tail_lines = lines;
   }
   if (!options.since.empty()) {
-    VARVE_ASSIGN_OR_RETURN(log.since, TimeOf(options.since).In("--since"));
+    VARVE_ASSIGN_OR_RETURN(log.since, ParseMoment(options.since).In("--since"));
   }
   if (!options.until.empty()) {
-    VARVE_ASSIGN_OR_RETURN(log.until, TimeOf(options.until).In("--until"));
+    VARVE_ASSIGN_OR_RETURN(log.until, ParseMoment(options.until).In("--until"));
   }
   VARVE_RETURN_IF_ERROR(ReadContainerLog(room, container.record.id, log, WriteOutput));
   return 0;

@@ -86,7 +86,7 @@ std::string Warning(const PruneOptions& options) {
 Result<int> RunPrune(Session& session, const PruneOptions& options) {
   if (!options.force && !Confirm(Warning(options))) return 0;
   const ContainerRoom room(session.paths().containers());
-  VARVE_ASSIGN_OR_RETURN(const Pruned containers, PruneContainers(room));
+  VARVE_ASSIGN_OR_RETURN(const Pruned containers, PruneContainers(room, [](const Container&) { return true; }));
   if (!containers.ids.empty()) fmt::print("Deleted Containers:\n{}\n\n", fmt::join(containers.ids, "\n"));
   VARVE_ASSIGN_OR_RETURN(DaemonClient daemon, session.Daemon());
   VARVE_RETURN_IF_ERROR(SweepScratches(session.paths()));

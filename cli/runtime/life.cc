@@ -319,12 +319,12 @@ Status RemoveContainer(const ContainerRoom& room, const std::string& id, Running
                                                       (*container)->record.name, StatusName(**container)));
 }
 
-Result<Pruned> PruneContainers(const ContainerRoom& room) {
+Result<Pruned> PruneContainers(const ContainerRoom& room, const std::function<bool(const Container&)>& chosen) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<Container> containers, room.List());
   Pruned pruned;
   for (const Container& container : containers) {
     const std::string& id = container.record.id;
-    if (container.state.live()) continue;
+    if (container.state.live() || !chosen(container)) continue;
     const std::uint64_t bytes = DiskBytes(room.DirectoryOf(id));
     const Status removed = RemoveContainer(room, id, Running::kRefused, AnonymousVolumes::kKept);
     if (!removed.ok() &&

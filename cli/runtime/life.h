@@ -86,8 +86,8 @@ struct Pruned {
   std::vector<std::string> ids;
   std::uint64_t bytes = 0;  // that they had written
 };
-// Removes all that do not run.
-Result<Pruned> PruneContainers(const ContainerRoom& room);
+// Removes all that do not run and that `chosen` says so of.
+Result<Pruned> PruneContainers(const ContainerRoom& room, const std::function<bool(const Container&)>& chosen);
 
 // Records the end of a container, and removes it if that is what its options or nobody's wish say.
 Status FinishEnd(LockedContainer& container, int exit_code);

@@ -3,8 +3,10 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
+#include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <map>
 
 namespace varve {
 
@@ -42,6 +44,26 @@ Result<std::chrono::system_clock::time_point> ParseTime(const std::string& text)
   if (*rest != '\0') return invalid;
   return std::chrono::system_clock::from_time_t(::timegm(&parts)) +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(fraction) - zone;
+}
+
+Result<std::chrono::system_clock::time_point> ParseMoment(const std::string& text) {
+  const auto now = std::chrono::system_clock::now();
+  const std::map<char, std::chrono::seconds> units = {
+      {'h', std::chrono::hours(1)}, {'m', std::chrono::minutes(1)}, {'s', std::chrono::seconds(1)}};
+  std::chrono::seconds back{0};
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  while (at != end) {
+    std::int64_t count = 0;
+    const auto [unit, error] = std::from_chars(at, end, count);
+    if (error != std::errc()) return ParseTime(text);
+    if (unit == end && at == text.data()) return std::chrono::system_clock::from_time_t(count);
+    const auto known = unit == end ? units.end() : units.find(*unit);
+    if (known == units.end() || count < 0 || count > 1'000'000'000) return ParseTime(text);
+    back += count * known->second;
+    at = unit + 1;
+  }
+  return now - back;
 }
 
 }  // namespace varve

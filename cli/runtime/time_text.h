@@ -11,5 +11,7 @@ namespace varve {
 std::string TimeText(std::chrono::system_clock::time_point time);
 // kInvalidArgument unless it is such a text, with any fraction and zone, or "YYYY-MM-DD[THH:MM[:SS]]" in UTC.
 Result<std::chrono::system_clock::time_point> ParseTime(const std::string& text);
+// Such a time, seconds since 1970, or a duration back from now such as 1h30m, as docker's options take it.
+Result<std::chrono::system_clock::time_point> ParseMoment(const std::string& text);
 
 }  // namespace varve

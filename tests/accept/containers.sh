@@ -286,6 +286,7 @@ check "VARVE_ROOT may have a colon"                     colon
 
 # -- prune
 check "container prune removes what does not run, and only that" bash -c "varve run -d --name p1 deb sleep 1000; varve create --name p2 deb true; varve run --name p3 deb sh -c 'head -c 2000000 /dev/zero >/f'; varve container prune -f >$scratch/pruned && grep -qx 'Deleted Containers:' $scratch/pruned && [ \$(grep -cEx '[0-9a-f]{64}' $scratch/pruned) = 2 ] && grep -E 'Total reclaimed space: 2\.[0-9]+ MB' $scratch/pruned && [ \"\$(varve ps -a --format json | jq -r .Names)\" = p1 ]; rc=\$?; varve rm -f p1; exit \$rc"
+check "but only what its filters choose"                bash -c "varve create --name p1 -l app=a deb true; varve create --name p2 deb true; varve container prune -f --filter until=1h; [ \$(varve ps -aq | wc -l) = 2 ] && varve container prune -f --filter label=app=a --filter until=2100-01-01 && varve ps -a | grep -q ' p2$' && ! varve ps -a | grep -q ' p1$'; rc=\$?; varve rm -f p1 p2; exit \$rc"
 check "it asks first, and no is no"                     bash -c "varve create --name p1 deb true; echo n | varve container prune | grep -q 'WARNING! This will remove all stopped containers' && [ \$(varve ps -aq | wc -l) = 1 ]; rc=\$?; varve rm -f p1; exit \$rc"
 check "system prune removes them too"                   bash -c "id=\$(varve create deb true); varve system prune -f | grep -qx \$id && [ -z \"\$(varve ps -aq)\" ] && varve images | grep -q '^localhost/debian'"
 

@@ -69,6 +69,16 @@ TEST(RuntimeTimeTest, TimesAreReadInEveryZone) {
     EXPECT_FALSE(ParseTime(text).ok()) << text;
 }
 
+TEST(RuntimeTimeTest, MomentsAreTimesSecondsOrSoLongAgo) {
+  const auto noon = *ParseTime("2026-01-31T12:00:00Z");
+  EXPECT_EQ(*ParseMoment("2026-01-31T12:00:00Z"), noon);
+  EXPECT_EQ(*ParseMoment("1769860800"), noon);
+  const auto ago = std::chrono::system_clock::now() - *ParseMoment("1h30m");
+  EXPECT_GE(ago, std::chrono::minutes(90));
+  EXPECT_LT(ago, std::chrono::minutes(91));
+  for (const char* text : {"1y", "soon", "1h-1m", "99999999999h"}) EXPECT_FALSE(ParseMoment(text).ok()) << text;
+}
+
 TEST(RuntimeSignalTest, SignalsHaveNamesAndNumbers) {
   for (const char* text : {"TERM", "sigterm", "SIGTERM", "15"}) EXPECT_EQ(*ParseSignal(text), 15) << text;
   EXPECT_EQ(SignalName(*ParseSignal("RTMIN+3")), "SIGRTMIN+3");
