@@ -13,7 +13,7 @@ Result<Filters> Filters::Parse(const std::vector<std::string>& arguments, const 
     const std::string key = argument.substr(0, equals);
     if (std::ranges::find(known, key) == known.end()) {
       std::string names;
-      for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+      for (const std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
       return Error(Code::kInvalidArgument, "invalid filter '" + key + "' (known: " + names + ")");
     }
     filters.values_[key].push_back(argument.substr(equals + 1));

@@ -140,6 +140,7 @@ Result<ContainerSpec> PlanContainer(const ContainerRoom& room, const RunOptions&
 void AddWhatTheImageSays(const ContainerConfig& config, RunOptions& options) {
   options.args = CommandArguments(config, options.entrypoint, options.args);
   std::vector<std::string> labels;
+  labels.reserve(config.labels.size());
   for (const auto& [key, value] : config.labels) labels.push_back(fmt::format("{}={}", key, value));
   options.labels.insert(options.labels.begin(), labels.begin(), labels.end());
 }
@@ -228,7 +229,7 @@ Result<Connection> ConnectAnew(const ContainerRoom& room, LockedContainer& conta
 // Makes of a container that could not be started what it was `before`, but for why.
 Status GiveUp(LockedContainer& container, const ContainerState& before, const Error& error) {
   if (container->record.options.at_end == AtEnd::kRemoved) return container.Remove();
-  const Status removed = container.RemoveTraces();  // else the next start, removal or sweep tries again
+  Status removed = container.RemoveTraces();  // else the next start, removal or sweep tries again
   ContainerState& state = container->state;
   state = before;
   state.status = state.started.empty() ? ContainerStatus::kCreated : ContainerStatus::kExited;

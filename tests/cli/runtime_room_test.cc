@@ -74,6 +74,7 @@ TEST_F(RuntimeRoomTest, AContainerIsFoundByNameIdAndBeginningOfItsId) {
 
 TEST_F(RuntimeRoomTest, ABeginningOfSeveralIdsIsRefused) {
   std::vector<std::string> ids;
+  ids.reserve(17);
   for (int n = 0; n < 17; ++n) ids.push_back((*Create(""))->record.id);  // two of them begin with the same of 16 digits
   std::ranges::sort(ids);
   const auto twin = std::ranges::adjacent_find(ids, {}, [](const std::string& id) { return id[0]; });
