@@ -49,6 +49,20 @@ std::string IdOfName(const ContainerRoom& room, const std::string& name) {
   return n == static_cast<ssize_t>(id.size()) ? std::string(id.data(), id.size()) : std::string();
 }
 
+// The mark of a container that is thrown away at its end.
+std::string VolatileMark(const std::string& directory) { return directory + "/volatile"; }
+
+// No power failure leaves half a file, unless of what is volatile: that does not wait for the disk.
+Status Replace(const ContainerRecord& record, const std::string& path, ByteSpan bytes) {
+  if (record.options.at_end != AtEnd::kRemoved) return WriteFileAtomically(Fs::Real(), path, bytes);
+  const std::string temporary = path + ".new";
+  {
+    VARVE_ASSIGN_OR_RETURN(const auto file, Fs::Real().Open(temporary, OpenMode::kCreateTruncate));
+    VARVE_RETURN_IF_ERROR(file->WriteAt(0, bytes));
+  }
+  return Fs::Real().Rename(temporary, path);
+}
+
 Status TakeName(const ContainerRoom& room, const std::string& name, const std::string& id) {
   VARVE_ASSIGN_OR_RETURN(const UniqueFd taking, LockFile(RoomLock(room), LOCK_EX));  // no sweep of names meanwhile
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(NamesOf(room)));
@@ -145,10 +159,12 @@ Result<LockedContainer> ContainerRoom::Create(ContainerRecord record,
     if (::mkdir(directory.c_str(), 0700) != 0) return ErrnoError(errno, directory);
     VARVE_ASSIGN_OR_RETURN(lock, LockFile(directory + "/lock", LOCK_EX));
   }
+  if (record.options.at_end == AtEnd::kRemoved)
+    VARVE_RETURN_IF_ERROR(Fs::Real().Open(VolatileMark(directory), OpenMode::kCreateNew));
   LockedContainer container(*this, std::move(lock), {.record = record, .state = {}});
   const auto make = [&]() -> Status {
     VARVE_RETURN_IF_ERROR(Fs::Real().Open(directory + "/watch", OpenMode::kCreateNew));
-    VARVE_RETURN_IF_ERROR(WriteFileAtomically(Fs::Real(), directory + "/container.json", AsBytes(RecordJson(record))));
+    VARVE_RETURN_IF_ERROR(Replace(record, directory + "/container.json", AsBytes(RecordJson(record))));
     VARVE_RETURN_IF_ERROR(fill(directory));
     VARVE_RETURN_IF_ERROR(TakeName(*this, record.name, id));
     return container.SaveState();
@@ -260,7 +276,9 @@ Result<UniqueFd> ContainerRoom::Watch(const std::string& id) const { return Lock
 ContainerRoom::Leftover ContainerRoom::LeftoverOf(const std::string& id) const {
   const Result<Container> container = Load(id);
   if (!container.ok() && container.error().code() == Code::kNotFound) return Leftover::kAll;
-  if (!container.ok() || container->state.live()) return Leftover::kNothing;  // damaged: not ours to throw away
+  if (!container.ok())  // damaged: not ours to throw away, unless by a power failure that nothing of it was to survive
+    return Exists(VolatileMark(DirectoryOf(id))) ? Leftover::kAll : Leftover::kNothing;
+  if (container->state.live()) return Leftover::kNothing;
   const bool ended = container->state.status == ContainerStatus::kExited;
   if (ended && container->record.options.at_end == AtEnd::kRemoved) return Leftover::kAll;
   return HasEndpoint(DirectoryOf(id)) || !ProcessesIn(id).empty() ? Leftover::kTraces : Leftover::kNothing;
@@ -321,18 +339,19 @@ Status LockedContainer::SaveState() {
   const std::string directory = room_.DirectoryOf(container_.record.id);
   const std::string path = directory + "/state.json", other = path + ".other";
   const std::string text = StateJson(container_.state);
+  const bool synced = container_.record.options.at_end != AtEnd::kRemoved;
   Fs& fs = Fs::Real();
   {
     VARVE_ASSIGN_OR_RETURN(const auto file,
                            fs.Open(other, Exists(other) ? OpenMode::kReadWrite : OpenMode::kCreateTruncate));
     VARVE_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(text)));
     VARVE_RETURN_IF_ERROR(file->Truncate(text.size()));
-    VARVE_RETURN_IF_ERROR(file->Sync());
+    if (synced) VARVE_RETURN_IF_ERROR(file->Sync());
   }
   // The first state has nothing to change places with, and some file systems cannot do it.
   if (::renameat2(AT_FDCWD, other.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0)
     VARVE_RETURN_IF_ERROR(fs.Rename(other, path));
-  return fs.SyncDirectory(directory);
+  return synced ? fs.SyncDirectory(directory) : Ok();
 }
 
 Status LockedContainer::Rename(const std::string& name) {
@@ -340,7 +359,7 @@ Status LockedContainer::Rename(const std::string& name) {
   VARVE_RETURN_IF_ERROR(TakeName(room_, name, container_.record.id));
   const std::string before = std::exchange(container_.record.name, name);
   const std::string path = room_.DirectoryOf(container_.record.id) + "/container.json";
-  Status saved = WriteFileAtomically(Fs::Real(), path, AsBytes(RecordJson(container_.record)));
+  Status saved = Replace(container_.record, path, AsBytes(RecordJson(container_.record)));
   const Status freed = RemoveTree(NameLink(room_, saved.ok() ? before : name));
   return saved.ok() ? freed : saved;
 }

@@ -31,6 +31,7 @@ class LockedContainer;
 //   <id>/container.json   the record; written once, but for a new name
 //   <id>/state.json       the state; without it the container does not exist: half made, or half removed
 //   <id>/state.json.other the one before, which the next is written over
+//   <id>/volatile         empty; there if it is AtEnd::kRemoved: nothing of it is synced
 //   <id>/lock             held (flock) by whoever changes the container, for the moment of the change
 //   <id>/watch            held shared by whoever waits for its end and must see it before it is removed
 //   <id>/network.json     how it is connected (endpoint.h)
@@ -68,8 +69,8 @@ class ContainerRoom {
   // Holds its `watch` until the result is destroyed. kNotFound.
   Result<UniqueFd> Watch(const std::string& id) const;
 
-  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw; of others that
-  // do not live ends and disconnects what somebody left who was killed.
+  // Removes what was half made or half removed, and containers with AtEnd::kRemoved whose end nobody saw, damaged or
+  // not; of others that do not live ends and disconnects what somebody left who was killed.
   Status Sweep() const;
 
  private:

@@ -239,5 +239,15 @@ TEST_F(RuntimeRoomTest, ADamagedRecordIsNamedAndNotThrownAway) {
   EXPECT_TRUE(std::filesystem::exists(room().DirectoryOf(id) + "/container.json"));
 }
 
+// Nothing of a container with --rm is synced: its files may come back empty.
+TEST_F(RuntimeRoomTest, SweepingRemovesWhatAPowerFailureLeavesOfAContainerToBeRemoved) {
+  for (const char* damaged : {"container.json", "state.json"}) {
+    const std::string directory = room().DirectoryOf((*Create("web", AtEnd::kRemoved))->record.id);
+    std::filesystem::resize_file(directory + "/" + damaged, 0);
+    ASSERT_TRUE(room().Sweep().ok());
+    EXPECT_FALSE(std::filesystem::exists(directory)) << damaged;
+  }
+}
+
 }  // namespace
 }  // namespace varve
