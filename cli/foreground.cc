@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "cached/base/check.h"
 #include "cli/auth_file.h"
 #include "cli/cli.h"
 #include "cli/containers.h"
@@ -40,6 +41,7 @@ class Foreground {
 
   // The exit code of its run, or 0 once the caller has detached. Call it once, after Connect.
   Result<int> Stay() {
+    VARVE_CHECK(attachment_ && watch_);
     VARVE_ASSIGN_OR_RETURN(const Attachment::Outcome outcome, attachment_->Pass(options_.attach, terminal_));
     forwarding_.reset();
     if (outcome == Attachment::Outcome::kDetached) return 0;
