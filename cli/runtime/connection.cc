@@ -125,8 +125,8 @@ Result<Connection> JoinNetwork(const ContainerRoom& room, const ContainerRecord&
 // What the host has of it.
 Status TakeDown(const Network& network) {
   if (network.driver != "bridge" || !InterfaceExists(network.bridge())) return Ok();
-  // The bridge first: rules without one do nothing, and the next start sets them anew. A bridge without rules is one that
-  // the next start takes for complete.
+  // The bridge first: rules without one do nothing, and the next start sets them anew. A bridge without rules is one
+  // that the next start takes for complete.
   VARVE_RETURN_IF_ERROR(RemoveBridge(network.bridge()));
   return DropRules(network);
 }
