@@ -1,8 +1,5 @@
 #include "cached/store/journaled_changes.h"
 
-#include <cstdint>
-#include <utility>
-
 namespace varve {
 
 void JournaledChanges::Put(Column column, std::string_view key, std::string value) {

@@ -8,7 +8,11 @@
 
 namespace varve {
 
-// Changes to columns that packs hold nothing else of: each goes into the index and, for rebuild-index, into a journal
+// The columns that packs hold nothing else of: what a checkpoint writes down and rebuild-index replays, beside the
+// settings.
+inline constexpr Column kJournaledColumns[] = {Column::kBlob, Column::kManifest, Column::kRef, Column::kSlot};
+
+// Changes to journaled columns: each goes into the index and, for rebuild-index, into a journal
 // record.
 class JournaledChanges {
  public:

@@ -253,7 +253,7 @@ Result<std::uint64_t> Store::CheckpointJournal() {
   all.journal_.set_checkpoint(true);
   all.journal_.set_sequence(number.sequence());
   all.Put(Column::kMeta, kSettingsKey, SettingsOf(chunker_.options()));
-  for (const Column column : {Column::kBlob, Column::kManifest, Column::kRef, Column::kSlot}) {
+  for (const Column column : kJournaledColumns) {
     VARVE_RETURN_IF_ERROR(database_->Scan(column, [&](std::string_view key, std::string_view value) -> Status {
       store::Journal::Change& change = *all.journal_.add_changes();
       change.set_column(static_cast<std::uint32_t>(column));
