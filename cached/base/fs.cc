@@ -127,6 +127,12 @@ class PosixFs final : public Fs {
     return static_cast<std::uint64_t>(info.st_size);
   }
 
+  Result<std::chrono::system_clock::time_point> ModifiedAt(const std::string& path) override {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return ErrnoError(errno, path);
+    return std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
+  }
+
   Result<std::uint64_t> FreeBytes(const std::string& directory) override {
     struct statvfs info{};
     if (::statvfs(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
@@ -147,7 +153,10 @@ Fs& Fs::Real() {
 }
 
 Status WriteFileAtomically(Fs& fs, const std::string& path, ByteSpan bytes) {
-  const std::string temporary = path + ".new";
+  return WriteFileAtomically(fs, path, path + ".new", bytes);
+}
+
+Status WriteFileAtomically(Fs& fs, const std::string& path, const std::string& temporary, ByteSpan bytes) {
   VARVE_ASSIGN_OR_RETURN(auto file, fs.Open(temporary, OpenMode::kCreateTruncate));
   Status written = file->WriteAt(0, bytes);
   if (written.ok()) written = file->Sync();

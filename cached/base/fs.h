@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -45,13 +46,16 @@ class Fs {
   virtual Status SyncDirectory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;  // names, sorted
   virtual Result<std::uint64_t> FileSize(const std::string& path) = 0;
+  virtual Result<std::chrono::system_clock::time_point> ModifiedAt(const std::string& path) = 0;  // its content
   virtual Result<std::uint64_t> FreeBytes(const std::string& directory) = 0;  // that can still be written there
 
   static Fs& Real();
 };
 
-// Writes `path` whole or not at all: a temporary file beside it, Sync, Rename, SyncDirectory.
-Status WriteFileAtomically(Fs& fs, const std::string& path, ByteSpan bytes);
+// Writes `path` whole or not at all: a temporary file beside it, Sync, Rename, SyncDirectory. Two that may write the
+// same path at once need two temporary names.
+Status WriteFileAtomically(Fs& fs, const std::string& path, const std::string& temporary, ByteSpan bytes);
+Status WriteFileAtomically(Fs& fs, const std::string& path, ByteSpan bytes);  // PATH.new
 // kResourceExhausted if the file is larger than `most_bytes`.
 Result<Bytes> ReadWholeFile(Fs& fs, const std::string& path, std::uint64_t most_bytes);
 

@@ -55,6 +55,15 @@ TEST_P(FsContractTest, AReadStopsAtTheEndOfTheFile) {
   EXPECT_EQ(*file->ReadAt(99, into), 0u);
 }
 
+TEST_P(FsContractTest, AFileSaysWhenItWasModifiedAndOneThatIsAbsentIsNotFound) {
+  const auto file = *fs().Open(in("f"), OpenMode::kCreateNew);
+  ASSERT_TRUE(file->WriteAt(0, AsBytes("abc")).ok());
+  const auto modified = *fs().ModifiedAt(in("f"));
+  EXPECT_LE(modified, std::chrono::system_clock::now());
+  EXPECT_GT(modified, std::chrono::system_clock::now() - std::chrono::hours(1));
+  EXPECT_EQ(fs().ModifiedAt(in("absent")).error().code(), Code::kNotFound);
+}
+
 TEST_P(FsContractTest, EachModeRefusesWhatItMust) {
   EXPECT_EQ(fs().Open(in("f"), OpenMode::kRead).error().code(), Code::kNotFound);
   EXPECT_EQ(fs().Open(in("f"), OpenMode::kReadWrite).error().code(), Code::kNotFound);

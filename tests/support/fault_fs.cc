@@ -237,6 +237,13 @@ Result<std::uint64_t> FaultFs::FileSize(const std::string& path) {
   return inode->content.size();
 }
 
+Result<std::chrono::system_clock::time_point> FaultFs::ModifiedAt(const std::string& path) {
+  MutexLock lock(mutex_);
+  VARVE_RETURN_IF_ERROR(Begin(path));
+  VARVE_RETURN_IF_ERROR(Get(path));
+  return made_;
+}
+
 Result<std::uint64_t> FaultFs::FreeBytes(const std::string& directory) {
   MutexLock lock(mutex_);
   VARVE_RETURN_IF_ERROR(Begin(directory));

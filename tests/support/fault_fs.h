@@ -64,6 +64,8 @@ class FaultFs final : public Fs {
   Status SyncDirectory(const std::string& path) override EXCLUDES(mutex_);
   Result<std::vector<std::string>> List(const std::string& directory) override EXCLUDES(mutex_);
   Result<std::uint64_t> FileSize(const std::string& path) override EXCLUDES(mutex_);
+  // The same moment for all: the time of its making.
+  Result<std::chrono::system_clock::time_point> ModifiedAt(const std::string& path) override EXCLUDES(mutex_);
   Result<std::uint64_t> FreeBytes(const std::string& directory) override EXCLUDES(mutex_);  // plenty
 
  private:
@@ -81,6 +83,7 @@ class FaultFs final : public Fs {
   Status CheckParent(const std::string& path) const REQUIRES(mutex_);
   Result<std::shared_ptr<Inode>> Get(const std::string& path) const REQUIRES(mutex_);
 
+  const std::chrono::system_clock::time_point made_ = std::chrono::system_clock::now();
   mutable Mutex mutex_;
   std::uint64_t operations_ GUARDED_BY(mutex_) = 0;
   std::uint64_t crashes_ GUARDED_BY(mutex_) = 0;

@@ -18,6 +18,9 @@ class ForwardingFs : public Fs {
   Status SyncDirectory(const std::string& path) override { return real_.SyncDirectory(path); }
   Result<std::vector<std::string>> List(const std::string& directory) override { return real_.List(directory); }
   Result<std::uint64_t> FileSize(const std::string& path) override { return real_.FileSize(path); }
+  Result<std::chrono::system_clock::time_point> ModifiedAt(const std::string& path) override {
+    return real_.ModifiedAt(path);
+  }
   Result<std::uint64_t> FreeBytes(const std::string& directory) override { return real_.FreeBytes(directory); }
 
  private:
