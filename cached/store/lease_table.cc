@@ -12,14 +12,25 @@ LeaseTable::Session::~Session() {
   table_.sessions_.erase(this);
 }
 
-bool LeaseTable::Session::Touch(const Digest& digest) {
-  MutexLock lock(table_.mutex_);
+bool LeaseTable::Session::Hold(const Digest& digest) {
   // Also of what is condemned: its finder writes it anew, and the next collection must not take that.
   if (table_.collecting_) table_.kept_.insert(Prefix(digest));
   touched_.push_back(Prefix(digest));
   const bool damaged = table_.damaged_.contains(digest);
   if (damaged) damaged_.push_back(digest);
-  return !damaged && !table_.condemned_.contains(digest);
+  return !damaged;
+}
+
+bool LeaseTable::Session::Touch(const Digest& digest) {
+  MutexLock lock(table_.mutex_);
+  return Hold(digest) && !table_.condemned_.contains(digest);
+}
+
+bool LeaseTable::Session::Await(const Digest& digest) {
+  MutexLock lock(table_.mutex_);
+  const bool sound = Hold(digest);
+  while (table_.condemned_.contains(digest)) table_.released_.Wait(lock);
+  return sound;
 }
 
 void LeaseTable::Session::SetSound() {
@@ -55,11 +66,18 @@ std::vector<Digest> LeaseTable::Condemn(std::span<const Digest> candidates) {
   return condemned;
 }
 
+void LeaseTable::Release(std::span<const Digest> condemned) {
+  MutexLock lock(mutex_);
+  for (const Digest& digest : condemned) condemned_.erase(digest);
+  released_.NotifyAll();
+}
+
 void LeaseTable::EndCollection() {
   MutexLock lock(mutex_);
   collecting_ = false;
   kept_.clear();
   condemned_.clear();
+  released_.NotifyAll();
 }
 
 }  // namespace varve

@@ -34,11 +34,16 @@ class LeaseTable {
 
     // Leases `digest`. False if what is stored under it is condemned or damaged: treat it as absent and write it anew.
     [[nodiscard]] bool Touch(const Digest& digest);
+    // Leases `digest` of something that has one place only and cannot be written anew beside it: where a collection is
+    // erasing that, waits until it has (Release). False if it is damaged.
+    [[nodiscard]] bool Await(const Digest& digest);
     // What was damaged when this session touched it is written anew, durable and visible.
     void SetSound();
 
    private:
     friend class LeaseTable;
+    bool Hold(const Digest& digest) REQUIRES(table_.mutex_);  // false if it is damaged
+
     LeaseTable& table_;
     std::vector<std::uint64_t> touched_;  // Prefix; guarded by table_.mutex_, as the next
     std::vector<Digest> damaged_;         // when it was touched
@@ -49,6 +54,8 @@ class LeaseTable {
   // Of `candidates`, those that no session held when the collection began and nobody touched since: condemned from now
   // on.
   std::vector<Digest> Condemn(std::span<const Digest> candidates) EXCLUDES(mutex_);
+  // What was condemned and is erased, or stays after all: may be found from now on, before the collection ends.
+  void Release(std::span<const Digest> condemned) EXCLUDES(mutex_);
   // What was condemned and is erased now may be written anew.
   void EndCollection() EXCLUDES(mutex_);
 
@@ -58,6 +65,7 @@ class LeaseTable {
 
  private:
   Mutex mutex_;
+  CondVar released_;
   std::unordered_set<Session*> sessions_ GUARDED_BY(mutex_);
   bool collecting_ GUARDED_BY(mutex_) = false;
   std::unordered_set<std::uint64_t> kept_ GUARDED_BY(mutex_);

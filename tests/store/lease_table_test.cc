@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "cached/content/sha256.h"
 
 namespace varve {
@@ -66,6 +69,36 @@ TEST(LeaseTableTest, ACondemnedDigestThatIsTouchedIsHeldAgainstTheNextCollection
   leases.EndCollection();
   EXPECT_THAT(leases.BeginCollection(), ElementsAre(LeaseTable::Prefix(kOne)));
   EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());
+}
+
+TEST(LeaseTableTest, WhoAwaitsWhatIsCondemnedWaitsUntilItIsReleased) {
+  LeaseTable leases;
+  leases.BeginCollection();
+  ASSERT_THAT(leases.Condemn(std::vector{kOne}), ElementsAre(kOne));
+  std::atomic<bool> released = false;
+  std::thread waiter([&] {
+    LeaseTable::Session session(leases);
+    EXPECT_TRUE(session.Await(kOne));
+    EXPECT_TRUE(released);
+    EXPECT_TRUE(session.Touch(kOne));
+  });
+  released = true;
+  leases.Release(std::vector{kOne});
+  waiter.join();
+  EXPECT_THAT(leases.Condemn(std::vector{kOne}), IsEmpty());  // it came back while the collection ran
+  leases.EndCollection();
+}
+
+TEST(LeaseTableTest, WhoAwaitsWhatACollectionLeftCondemnedWaitsForItsEnd) {
+  LeaseTable leases;
+  leases.BeginCollection();
+  leases.Condemn(std::vector{kOne});
+  std::thread waiter([&] {
+    LeaseTable::Session session(leases);
+    EXPECT_TRUE(session.Await(kOne));
+  });
+  leases.EndCollection();
+  waiter.join();
 }
 
 TEST(LeaseTableTest, WhatIsDamagedIsAMissUntilSomebodyHasWrittenItAnew) {
