@@ -19,7 +19,9 @@ struct RootPaths {
   std::string version() const { return root + "/VERSION"; }
   std::string db() const { return root + "/db"; }
   std::string packs() const { return root + "/packs"; }
-  std::string index() const { return root + "/index"; }  // NAME.layer, NAME.image, NAME.locators
+  std::string index() const { return root + "/index"; }         // NAME.layer, NAME.image, NAME.locators
+  std::string blobs() const { return root + "/blobs/sha256"; }  // exact bytes, a file each
+  std::string uploads() const { return root + "/blobs/uploads"; }
   std::string containers() const { return root + "/containers"; }
   std::string mounts() const { return root + "/mounts"; }                  // upper directories of mount --rw
   std::string manifest_lists() const { return root + "/manifest-lists"; }  // of manifest create
