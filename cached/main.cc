@@ -66,10 +66,11 @@ Status RunRebuild(const RootPaths& paths) {
   VARVE_ASSIGN_OR_RETURN(const UniqueFd lock, TakeLock(paths));
   VARVE_ASSIGN_OR_RETURN(const RebuildOutcome outcome, RebuildIndex(Fs::Real(), paths));
   for (const std::string& line : outcome.damage) std::fprintf(stderr, "%s\n", line.c_str());
-  std::printf("%llu packs, %llu frames: %llu chunks, %llu layers, %llu images, %llu names\n",
+  std::printf("%llu packs, %llu frames: %llu chunks, %llu layers, %llu images, %llu names, %llu originals\n",
               static_cast<unsigned long long>(outcome.packs), static_cast<unsigned long long>(outcome.frames),
               static_cast<unsigned long long>(outcome.chunks), static_cast<unsigned long long>(outcome.layers),
-              static_cast<unsigned long long>(outcome.images), static_cast<unsigned long long>(outcome.names));
+              static_cast<unsigned long long>(outcome.images), static_cast<unsigned long long>(outcome.names),
+              static_cast<unsigned long long>(outcome.originals));
   return Ok();
 }
 

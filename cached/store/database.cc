@@ -13,8 +13,10 @@
 namespace varve {
 namespace {
 
-constexpr std::array<const char*, kColumns> kNames = {"default", "chunk", "blob", "layer", "image", "manifest",
-                                                      "ref",     "pin",   "slot", "pack",  "use"};
+constexpr std::array<const char*, kColumns> kNames = {
+    "default",  "chunk", "blob", "layer", "image",    "manifest",        "ref",
+    "pin",      "slot",  "pack", "use",   "original", "repository_blob", "repository_manifest",
+    "referrer", "tag"};
 constexpr std::size_t kBlockCacheBytes = 8 << 20;
 constexpr std::size_t kMemtableBytes = 8 << 20;
 constexpr std::size_t kTableBytes = 16 << 20;
@@ -145,6 +147,15 @@ Status Database::Scan(Column column, const Visit& visit) const {
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options, impl_->handle(column)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) VARVE_RETURN_IF_ERROR(visit(ToView(it->key()), ToView(it->value())));
+  return FromRocks(it->status(), "scan");
+}
+
+Status Database::ScanFrom(Column column, std::string_view first, const VisitUntil& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator({}, impl_->handle(column)));
+  for (it->Seek(ToSlice(first)); it->Valid(); it->Next()) {
+    VARVE_ASSIGN_OR_RETURN(const bool more, visit(ToView(it->key()), ToView(it->value())));
+    if (!more) return Ok();
+  }
   return FromRocks(it->status(), "scan");
 }
 

@@ -28,9 +28,14 @@ enum class Column : std::uint8_t {
   kPin = 7,
   kSlot = 8,
   kPack = 9,
-  kUse = 10
+  kUse = 10,
+  kOriginal = 11,
+  kRepositoryBlob = 12,
+  kRepositoryManifest = 13,
+  kReferrer = 14,
+  kTag = 15
 };
-inline constexpr std::size_t kColumns = 11;
+inline constexpr std::size_t kColumns = 16;
 
 // The only door to RocksDB: keys and values are bytes, errors are ours. Thread-safe.
 class Database {
@@ -48,6 +53,9 @@ class Database {
   // Every key of the column in order, as of one moment.
   using Visit = std::function<Status(std::string_view key, std::string_view value)>;
   Status Scan(Column column, const Visit& visit) const;
+  // The same from the first key on that is not before `first`, until `visit` returns false.
+  using VisitUntil = std::function<Result<bool>(std::string_view key, std::string_view value)>;
+  Status ScanFrom(Column column, std::string_view first, const VisitUntil& visit) const;
 
   // Changes that become visible and durable together.
   class Batch {

@@ -10,7 +10,9 @@ namespace varve {
 
 // The columns that packs hold nothing else of: what a checkpoint writes down and rebuild-index replays, beside the
 // settings.
-inline constexpr Column kJournaledColumns[] = {Column::kBlob, Column::kManifest, Column::kRef, Column::kSlot};
+inline constexpr Column kJournaledColumns[] = {
+    Column::kBlob,           Column::kManifest,           Column::kRef,      Column::kSlot, Column::kOriginal,
+    Column::kRepositoryBlob, Column::kRepositoryManifest, Column::kReferrer, Column::kTag};
 
 // Changes to journaled columns: each goes into the index and, for rebuild-index, into a journal
 // record.

@@ -5,12 +5,14 @@
 //   layer index, image index     → parts, put together by name; the record's sizes come from the index itself
 //   tar recipe, manifest, config → parts
 //   journal                      → replayed by sequence numbers, from the last checkpoint on: names, manifests'
-//                                  records, blobs and slots
+//                                  records, blobs, slots, and all that a registry knows
 // What a crash left half written is not there: a layer's index frame is written only after its diff ID was verified, an
 // image's after its layers. A record that lost a part is left out with all that needs it, and named. Where a chunk or
 // record is stored twice (a prune was interrupted), either will do. A pack that no prune has rewritten yet still has
 // records which a prune erased, while chunks of theirs are gone with other packs: a layer that no image needs is taken
-// only if it has all of its chunks, or the next pull would believe that it is here.
+// only if it has all of its chunks, or the next pull would believe that it is here. A registry's blobs are files beside
+// the packs: a record of one is taken if its file has the right length, and a link, manifest, tag or referrer if what
+// it needs was.
 
 #include "cached/store/rebuild.h"
 
@@ -26,6 +28,7 @@
 #include "cached/pack/pack_reader.h"
 #include "cached/store/database.h"
 #include "cached/store/placement.h"
+#include "cached/store/repository_keys.h"
 #include "cached/store/store.h"
 
 namespace varve {
@@ -64,6 +67,7 @@ class Rebuild {
     VARVE_RETURN_IF_ERROR(ReplayJournals());
     VARVE_RETURN_IF_ERROR(WriteLayers());
     VARVE_RETURN_IF_ERROR(WriteImages());
+    VARVE_RETURN_IF_ERROR(WriteRepositories());
     VARVE_RETURN_IF_ERROR(WriteSmallRecords());
     database_.reset();
     VARVE_RETURN_IF_ERROR(fs_.Rename(paths_.db() + ".new", paths_.db()));
@@ -85,6 +89,8 @@ class Rebuild {
   Status WriteLayers();
   Status WriteImages();
   Status WriteSmallRecords();
+  Status WriteRepositories();
+  bool HasOriginal(std::string_view blob) const { return originals_.contains(std::string(blob)); }
 
   Fs& fs_;
   const RootPaths& paths_;
@@ -95,6 +101,7 @@ class Rebuild {
   std::map<FrameKind, FoundRecords> records_;
   std::map<Column, std::map<std::string, std::string>> replayed_;
   std::map<std::string, store::Layer> layers_;
+  std::set<std::string> originals_;  // blobs
   std::uint64_t last_journal_ = 0;
   std::uint32_t last_pack_ = 0;
 };
@@ -328,6 +335,48 @@ Status Rebuild::WriteSmallRecords() {
   counters.set_next_journal(last_journal_ + 1);
   batch.Put(Column::kMeta, "counters", counters.SerializeAsString());
   for (const auto& [key, value] : replayed_[Column::kMeta]) batch.Put(Column::kMeta, key, value);
+  return database_->Write(batch);
+}
+
+Status Rebuild::WriteRepositories() {
+  Database::Batch batch;
+  for (const auto& [key, value] : replayed_[Column::kOriginal]) {
+    store::Original original;
+    const auto digest = Digest::FromBytes(AsBytes(key));
+    if (!digest.ok() || !original.ParseFromString(value)) continue;
+    const auto size = fs_.FileSize(paths_.blobs() + "/" + digest->hex());
+    if (!size.ok() || *size != original.size_bytes()) {
+      outcome_.damage.push_back("blob " + digest->ToString() + ": its file is " +
+                                (size.ok() ? "not as long as it was" : "missing"));
+      continue;
+    }
+    batch.Put(Column::kOriginal, key, value);
+    originals_.insert(key);
+    ++outcome_.originals;
+  }
+  for (const auto& [key, value] : replayed_[Column::kRepositoryBlob]) {
+    const auto link = RepositoryKey::Parse(key);
+    if (link.ok() && HasOriginal(link->name)) batch.Put(Column::kRepositoryBlob, key, value);
+  }
+  std::set<std::string> manifests;  // keys
+  for (const auto& [key, value] : replayed_[Column::kRepositoryManifest]) {
+    const auto manifest = RepositoryKey::Parse(key);
+    if (!manifest.ok() || !HasOriginal(manifest->name)) continue;
+    batch.Put(Column::kRepositoryManifest, key, value);
+    manifests.insert(key);
+  }
+  for (const auto& [key, value] : replayed_[Column::kReferrer]) {
+    const auto referrer = RepositoryKey::Parse(key);
+    if (!referrer.ok() || referrer->name.size() != 2 * sizeof(Digest)) continue;
+    const std::string manifest = KeyIn(referrer->repository, referrer->name.substr(sizeof(Digest)));
+    if (manifests.contains(manifest)) batch.Put(Column::kReferrer, key, value);
+  }
+  for (const auto& [key, value] : replayed_[Column::kTag]) {
+    const auto name = RepositoryKey::Parse(key);
+    store::Tag tag;
+    if (!name.ok() || !tag.ParseFromString(value)) continue;
+    if (manifests.contains(KeyIn(name->repository, tag.manifest_digest()))) batch.Put(Column::kTag, key, value);
+  }
   return database_->Write(batch);
 }
 

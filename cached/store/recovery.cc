@@ -6,7 +6,8 @@
 // which is reported and left to `store verify`. Index files are copies: stray ones go, missing ones come back when they
 // are opened. Locator tables are written through a mapping and are trusted only if the machine has not crashed since:
 // run/boot names the boot they were written in. Even so a kill leaves words to frames that were never committed, or to
-// packs that a prune had just dropped: those are looked up again.
+// packs that a prune had just dropped: those are looked up again. Files of blobs without a record go too, while uploads
+// stay for those who come back to them (blob_files.h).
 
 #include <fmt/core.h>
 
@@ -103,6 +104,12 @@ Status Store::Recover() {
   }
   committer_ = std::make_unique<Committer>(*database_, *packs_, durable, [this] { return Counters(); });
   index_files_ = std::make_unique<IndexFiles>(fs_, paths_, *database_);
+
+  blob_files_ = std::make_unique<BlobFiles>(fs_, paths_);
+  VARVE_RETURN_IF_ERROR(blob_files_->Recover([this](const Digest& blob) -> Result<bool> {
+    VARVE_ASSIGN_OR_RETURN(const auto original, database_->Get(Column::kOriginal, KeyOf(blob)));
+    return original.has_value();
+  }));
 
   const std::string boot = BootId();
   const std::string boot_file = paths_.run() + "/boot";

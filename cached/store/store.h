@@ -16,6 +16,7 @@
 #include "cached/base/root_paths.h"
 #include "cached/base/thread_pool.h"
 #include "cached/content/chunker.h"
+#include "cached/store/blob_files.h"
 #include "cached/store/chunk_writer.h"
 #include "cached/store/committer.h"
 #include "cached/store/database.h"
@@ -23,6 +24,7 @@
 #include "cached/store/journaled_changes.h"
 #include "cached/store/lease_table.h"
 #include "cached/store/open_packs.h"
+#include "cached/store/push_leases.h"
 
 namespace varve {
 
@@ -124,6 +126,8 @@ class Store {
   OpenPacks& packs() { return *packs_; }
   LeaseTable& leases() { return leases_; }
   IndexFiles& index_files() { return *index_files_; }
+  BlobFiles& blob_files() { return *blob_files_; }
+  PushLeases& push_leases() { return push_leases_; }
   // Writes what `columns` hold now as one journal record that makes earlier journals void, and returns its sequence
   // number.
   Result<std::uint64_t> CheckpointJournal();
@@ -170,6 +174,8 @@ class Store {
   std::unique_ptr<OpenPacks> packs_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<IndexFiles> index_files_;
+  std::unique_ptr<BlobFiles> blob_files_;
+  PushLeases push_leases_;
   Mutex journal_mutex_;
   CondVar journal_done_;
   std::set<std::uint64_t> journals_on_their_way_ GUARDED_BY(journal_mutex_);

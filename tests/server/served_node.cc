@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/ingest/tar_support.h"
-
 namespace varve {
 namespace {
 
@@ -51,16 +49,6 @@ CollectOutcome ServedNode::PruneAll() {
   const auto pruned = pruner.Run(options);
   EXPECT_TRUE(pruned.ok()) << pruned.error().message();
   return pruned.ok() ? *pruned : CollectOutcome();
-}
-
-std::string TarOf(const TinyStore::Files& files) {
-  std::vector<Bytes> pieces;
-  for (const auto& [name, content] : files) {
-    pieces.push_back(HeaderBlock(name).Size(content.size()).bytes());
-    pieces.push_back(Padded(content));
-  }
-  pieces.push_back(EndBlocks());
-  return std::string(AsText(Join(pieces)));
 }
 
 }  // namespace varve

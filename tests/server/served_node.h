@@ -44,7 +44,4 @@ struct ServedNode {
   DaemonClient client{socket};
 };
 
-// An uncompressed layer.
-std::string TarOf(const TinyStore::Files& files);
-
 }  // namespace varve

@@ -14,16 +14,6 @@
 namespace varve {
 namespace {
 
-Bytes TarOf(const TinyStore::Files& files) {
-  std::vector<Bytes> pieces;
-  for (const auto& [name, content] : files) {
-    pieces.push_back(HeaderBlock(name).Size(content.size()).bytes());
-    pieces.push_back(Padded(content));
-  }
-  pieces.push_back(EndBlocks());
-  return Join(pieces);
-}
-
 bool FrameHolds(const PackReader& pack, const Locator& locator, const Digest& chunk) {
   const auto frame = pack.ReadFrame(locator.offset_bytes, locator.length_bytes);
   if (!frame.ok()) return false;
@@ -54,7 +44,8 @@ std::unique_ptr<TinyStore> TinyStore::AfterKill() const {
 }
 
 Result<Store::LayerCommit> TinyStore::TryIngest(const Files& files, ChunkWriter& writer) {
-  const Bytes tar = TarOf(files);
+  const std::string content = TarOf(files);
+  const ByteSpan tar = AsBytes(content);
   MemorySource source(tar);
   VARVE_ASSIGN_OR_RETURN(Store::LayerCommit layer, IngestLayer(*store_, writer, source, Sha256Of(tar), {}, {}));
   layer.blob = layer.diff_id;  // not compressed
@@ -132,8 +123,9 @@ store::Placement TinyStore::PlacementOf(const Digest& chunk) {
 
 std::map<std::pair<Column, std::string>, std::string> TinyStore::Records() {
   std::map<std::pair<Column, std::string>, std::string> records;
-  for (const Column column : {Column::kChunk, Column::kBlob, Column::kLayer, Column::kImage, Column::kManifest,
-                              Column::kRef, Column::kSlot}) {
+  for (const Column column :
+       {Column::kChunk, Column::kBlob, Column::kLayer, Column::kImage, Column::kManifest, Column::kRef, Column::kSlot,
+        Column::kOriginal, Column::kRepositoryBlob, Column::kRepositoryManifest, Column::kReferrer, Column::kTag}) {
     const Status scanned = store_->database().Scan(column, [&](std::string_view key, std::string_view value) {
       records.emplace(std::pair(column, key), value);
       return Ok();
@@ -147,6 +139,16 @@ std::uint64_t TinyStore::PackBytes() const {
   std::uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(paths().packs())) bytes += entry.file_size();
   return bytes;
+}
+
+std::string TarOf(const TinyStore::Files& files) {
+  std::vector<Bytes> pieces;
+  for (const auto& [name, content] : files) {
+    pieces.push_back(HeaderBlock(name).Size(content.size()).bytes());
+    pieces.push_back(Padded(content));
+  }
+  pieces.push_back(EndBlocks());
+  return std::string(AsText(Join(pieces)));
 }
 
 std::string Noise(unsigned seed, std::size_t size) {

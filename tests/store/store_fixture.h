@@ -53,6 +53,9 @@ class TinyStore {
   std::unique_ptr<Store> store_;
 };
 
+// An uncompressed layer.
+std::string TarOf(const TinyStore::Files& files);
+
 // `size` bytes that do not compress, different for each seed.
 std::string Noise(unsigned seed, std::size_t size);
 
