@@ -7,12 +7,12 @@
 // nothing synced lost, that is a machine which stops at operation n. Two pulls run at the same time, so operation n is
 // not the same in each run: the claim holds for any.
 //
-// All n with all eight kinds of fault take minutes. By default every eleventh n is tried, with one kind each in turn;
-// VARVE_FAULT_STEP=1 tries every n, and with every kind.
+// All n with all eight kinds of fault take minutes: fault_sweep.h.
+
+#include "tests/crash/fault_sweep.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -20,25 +20,9 @@
 #include "cached/transfer/catalog.h"
 #include "tests/crash/store_check.h"
 #include "tests/support/fault_env.h"
-#include "tests/support/fault_fs.h"
 
 namespace varve {
 namespace {
-
-struct Fault {
-  FaultFs::Failing failing;
-  FaultFs::Unsynced unsynced;
-};
-constexpr Fault kFaults[] = {
-    {FaultFs::Failing::kFromThenOn, FaultFs::Unsynced::kDropped},
-    {FaultFs::Failing::kOnce, FaultFs::Unsynced::kDropped},
-    {FaultFs::Failing::kFromThenOn, FaultFs::Unsynced::kKept},
-    {FaultFs::Failing::kOnce, FaultFs::Unsynced::kTorn},
-    {FaultFs::Failing::kFromThenOn, FaultFs::Unsynced::kTorn},
-    {FaultFs::Failing::kOnce, FaultFs::Unsynced::kKept},
-    {FaultFs::Failing::kFromThenOn, FaultFs::Unsynced::kZeroed},
-    {FaultFs::Failing::kOnce, FaultFs::Unsynced::kZeroed},
-};
 
 class FaultSweepTest : public ::testing::Test {
  protected:
@@ -95,7 +79,6 @@ class FaultSweepTest : public ::testing::Test {
 
   // False if there is no operation `n`.
   bool FailAt(std::uint64_t n, const Fault& fault) {
-    SCOPED_TRACE("operation " + std::to_string(n) + ", fault " + std::to_string(&fault - kFaults));
     FaultFs fs;
     const auto env = MakeEnv(fs);
     Names names;
@@ -119,14 +102,7 @@ class FaultSweepTest : public ::testing::Test {
 };
 
 TEST_F(FaultSweepTest, AFailedOperationLosesNothingThatWasAcknowledged) {
-  const char* const set = std::getenv("VARVE_FAULT_STEP");
-  const std::uint64_t step = set == nullptr ? 11 : std::stoul(set);
-  bool reached = true;
-  std::size_t next = 0;
-  for (std::uint64_t n = 1; reached && !HasFailure(); n += step) {
-    const std::size_t kinds = step == 1 ? std::size(kFaults) : 1;
-    for (std::size_t i = 0; i < kinds; ++i) reached = FailAt(n, kFaults[next++ % std::size(kFaults)]);
-  }
+  SweepFaults([this](std::uint64_t n, const Fault& fault) { return FailAt(n, fault); });
 }
 
 }  // namespace
