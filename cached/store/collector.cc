@@ -2,11 +2,13 @@
 //
 //   1. Images go: those without a name, all that nobody uses, or the least recently used. Their manifests and names are
 //      erased.
-//   2. A journal checkpoint makes older journals void.
-//   3. Mark: what the remaining manifests, served images and open sessions need: image indexes, layers, their chunks.
-//   4. Image indexes, layers and blobs that were not marked are erased, and the uses of images that are gone; what was
+//   2. Links, originals and files of repositories that nothing needs go (unneeded_originals.h).
+//   3. A journal checkpoint makes older journals void.
+//   4. Mark: what the remaining manifests, served images, open sessions and the manifests of repositories need: image
+//      indexes, layers, their chunks.
+//   5. Image indexes, layers and blobs that were not marked are erased, and the uses of images that are gone; what was
 //      looked up since the mark is marked now.
-//   5. Packs with enough dead bytes are rewritten (pack_rewriter.h), wholly dead ones are dropped.
+//   6. Packs with enough dead bytes are rewritten (pack_rewriter.h), wholly dead ones are dropped.
 //
 // Nobody is stopped. A chunk or layer that is looked up after the mark began is kept by the write barrier; one that the
 // collector has condemned is a miss from that moment on and is written anew (lease_table.h); and each erasure applies
@@ -24,6 +26,8 @@
 #include "cached/base/log.h"
 #include "cached/store/eviction.h"
 #include "cached/store/pack_rewriter.h"
+#include "cached/store/repositories.h"
+#include "cached/store/unneeded_originals.h"
 
 namespace varve {
 namespace {
@@ -41,6 +45,7 @@ class Collection {
 
   Result<CollectOutcome> Run() {
     VARVE_RETURN_IF_ERROR(EraseImages());
+    VARVE_ASSIGN_OR_RETURN(outcome_.originals_erased, EraseUnneededOriginals(store_, options_));
     VARVE_ASSIGN_OR_RETURN(const std::uint64_t journal, store_.CheckpointJournal());
     VARVE_RETURN_IF_ERROR(Mark());
     VARVE_RETURN_IF_ERROR(EraseRecords());
@@ -194,7 +199,7 @@ Status Collection::MarkLayer(const Digest& diff_id) {
 }
 
 Status Collection::Mark() {
-  std::vector<Digest> layers;
+  VARVE_ASSIGN_OR_RETURN(std::vector<Digest> layers, LayersOfRepositories(store_));
   const auto add_image = [&](std::string_view chain_id, const auto& diff_ids) -> Status {
     VARVE_ASSIGN_OR_RETURN(const Digest image, Digest::FromBytes(AsBytes(chain_id)));
     images_.insert(image);

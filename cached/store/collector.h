@@ -23,6 +23,14 @@ struct CollectOptions {
   // passed).
   std::function<void(std::span<const PackId>)> close_packs;
   double dead_fraction_min = 0.125;  // a pack with less dead bytes is left alone
+  // A blob of a repository that no manifest has named yet stays for so long from its linking, or from when a pusher was
+  // told of it.
+  std::chrono::nanoseconds push_grace = std::chrono::hours(1);
+  std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
+  // What goes of the layers in repositories that are needed and chunked: nothing, or the exact bytes of those that can
+  // be fetched again from where they came from.
+  enum class Originals { kKeep, kDropFetchable };
+  Originals originals = Originals::kKeep;
 };
 
 struct CollectOutcome {
@@ -32,6 +40,7 @@ struct CollectOutcome {
     std::chrono::system_clock::time_point used;
   };
   std::vector<Image> deleted;
+  std::uint64_t originals_erased = 0;
   std::uint64_t packs_dropped = 0;
   std::uint64_t frames_moved = 0;
 };
