@@ -17,6 +17,7 @@ namespace {
 
 // How many owners one line of damage names.
 constexpr std::size_t kOwnersNamed = 4;
+constexpr std::size_t kOriginalReadBytes = 1 << 20;
 // Chunks of a layer whose placements are looked up together.
 constexpr std::size_t kChunksPerLookUp = 1024;
 
@@ -28,7 +29,14 @@ class Verification {
   Result<std::vector<Damage>> Run() {
     VARVE_ASSIGN_OR_RETURN(const auto durable, DurablePacks(store_.database()));
     for (const auto& [pack, bytes] : durable) progress_.total_bytes += bytes;
+    VARVE_RETURN_IF_ERROR(EachOriginal([&](const Digest&, const store::Original& original) {
+      progress_.total_bytes += original.size_bytes();
+      return Ok();
+    }));
     for (const auto& [pack, bytes] : durable) VARVE_RETURN_IF_ERROR(CheckPack(pack, bytes));
+    VARVE_RETURN_IF_ERROR(EachOriginal([&](const Digest& blob, const store::Original& original) {
+      return CheckOriginal(blob, original.size_bytes());
+    }));
     VARVE_RETURN_IF_ERROR(report_(progress_));
     VARVE_RETURN_IF_ERROR(CheckPlacements());
     VARVE_RETURN_IF_ERROR(CheckRecords());
@@ -52,6 +60,10 @@ class Verification {
 
   Status CheckPack(PackId pack, std::uint64_t durable_bytes);
   Status CheckFrame(const PackReader& reader, std::uint64_t offset, const FrameHeader& header);
+  template <class Visit>
+  Status EachOriginal(const Visit& visit) const;
+  Status CheckOriginal(const Digest& blob, std::uint64_t size_bytes);
+  Result<std::string> TroubleOf(const Digest& blob, std::uint64_t size_bytes);
   Status CheckPlacements();
   Status CheckRecords();
   void CheckParts(const store::Parts& parts, const Damage::Lost& lost);
@@ -105,6 +117,44 @@ Status Verification::CheckFrame(const PackReader& reader, std::uint64_t offset, 
   }
   sound_[reader.id()].insert(static_cast<std::uint32_t>(offset));
   return Ok();
+}
+
+template <class Visit>
+Status Verification::EachOriginal(const Visit& visit) const {
+  return store_.database().Scan(Column::kOriginal, [&](std::string_view key, std::string_view value) -> Status {
+    store::Original original;
+    if (!original.ParseFromArray(value.data(), static_cast<int>(value.size())))
+      return Error(Code::kDataLoss, "a blob's record does not parse");
+    VARVE_ASSIGN_OR_RETURN(const Digest blob, Digest::FromBytes(AsBytes(key)));
+    return visit(blob, original);
+  });
+}
+
+Status Verification::CheckOriginal(const Digest& blob, std::uint64_t size_bytes) {
+  VARVE_ASSIGN_OR_RETURN(const std::string trouble, TroubleOf(blob, size_bytes));
+  if (trouble.empty()) return Ok();
+  VARVE_ASSIGN_OR_RETURN(const auto now, store_.database().Get(Column::kOriginal, KeyOf(blob)));
+  if (now) AtFile(store_.paths().blobs() + "/" + blob.hex(), trouble, {Damage::Object::kOriginal, blob});
+  return Ok();  // else the collector took it meanwhile
+}
+
+// What is wrong with the file of a blob; empty: nothing.
+Result<std::string> Verification::TroubleOf(const Digest& blob, std::uint64_t size_bytes) {
+  const auto file = store_.fs().Open(store_.paths().blobs() + "/" + blob.hex(), OpenMode::kRead);
+  if (!file.ok()) return file.error().code() == Code::kNotFound ? "is missing" : file.error().message();
+  Sha256 sha256;
+  Bytes buffer(kOriginalReadBytes);
+  std::uint64_t done = 0;
+  for (std::size_t read = buffer.size(); read == buffer.size(); done += read) {
+    const auto piece = (*file)->ReadAt(done, buffer);
+    if (!piece.ok()) return piece.error().message();
+    read = *piece;
+    sha256.Update(ByteSpan(buffer).first(read));
+    progress_.done_bytes += read;
+    VARVE_RETURN_IF_ERROR(report_(progress_));
+  }
+  if (done != size_bytes) return fmt::format("has {} bytes, not {}", done, size_bytes);
+  return std::string(sha256.Finish() == blob ? "" : "has another digest");
 }
 
 Status Verification::CheckPlacements() {
@@ -292,7 +342,8 @@ std::string Damage::Lost::ToString() const {
                                  "config of manifest",
                                  "layer",
                                  "chain",
-                                 "layer"};
+                                 "layer",
+                                 "blob"};
   return fmt::format("{} {}", kNames.at(static_cast<std::size_t>(object)), of.ToString());
 }
 
@@ -317,6 +368,8 @@ Result<std::vector<Damage>> VerifyStore(Store& store, const std::function<Status
       using enum Damage::Object;
       const bool rewritten = lost.object == kLayerIndex || lost.object == kTarRecipe || lost.object == kImageIndex;
       if (rewritten) store.leases().AddDamaged(std::span(&lost.of, 1));
+      const Digest original = LeaseOfOriginal(lost.of);
+      if (lost.object == kOriginal) store.leases().AddDamaged(std::span(&original, 1));
     }
   }
   return found;

@@ -18,10 +18,20 @@ struct Damage {
   std::vector<Digest> chunks;  // that cannot be read any more
   std::vector<Digest> layers;  // diff IDs of those that these chunks are part of
 
-  enum class Object { kLayerIndex, kTarRecipe, kImageIndex, kManifest, kConfig, kLayerFile, kImageFile, kLocators };
+  enum class Object {
+    kLayerIndex,
+    kTarRecipe,
+    kImageIndex,
+    kManifest,
+    kConfig,
+    kLayerFile,
+    kImageFile,
+    kLocators,
+    kOriginal
+  };
   struct Lost {
     Object object;
-    Digest of;  // diff ID, chain ID or manifest digest
+    Digest of;  // diff ID, chain ID, manifest or blob digest
     std::string ToString() const;
     auto operator<=>(const Lost&) const = default;
   };
@@ -39,9 +49,10 @@ struct VerifyProgress {
 
 // Reads every durable byte of every pack: headers, XXH3 and SHA-256 of each frame, zeros between frames; then looks
 // whether everything that the index points to, and each chunk of each layer, is among what was sound, and whether the
-// files below index/ say the same. Runs beside everything else; packs that the collector drops meanwhile are skipped.
-// What is damaged counts as absent from then on (LeaseTable::AddDamaged): the next pull of it writes it anew. Errors
-// are for what could not be looked at; damage is the result.
+// files below index/ say the same, and whether the file of each blob of a repository has its digest. Runs beside
+// everything else; packs that the collector drops meanwhile are skipped. What is damaged counts as absent from then on
+// (LeaseTable::AddDamaged): the next pull of it writes it anew. Errors are for what could not be looked at; damage is
+// the result.
 Result<std::vector<Damage>> VerifyStore(Store& store, const std::function<Status(const VerifyProgress&)>& progress);
 
 }  // namespace varve

@@ -105,6 +105,9 @@ void Repair::Gather(const Damage& damage) {
       case Object::kLocators:
         files_.push_back(lost);
         break;
+      case Object::kOriginal:
+        Report(lost.ToString(), Error(Code::kDataLoss, "counts as absent now: push or pull it through again"), "");
+        break;
     }
   }
 }

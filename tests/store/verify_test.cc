@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/store/store_fixture.h"
+#include <filesystem>
+
+#include "tests/store/pushed_store.h"
 
 namespace varve {
 namespace {
@@ -106,6 +108,72 @@ TEST_F(VerifyTest, StreamsThatTakeADamagedChunkInAgainWriteItAnewOnceAndReplaceI
   ASSERT_TRUE(store_->committer().Commit(first->Finish().value()).ok());
   EXPECT_EQ(store_->ReadChunk(chunk).value(), raw);
   EXPECT_EQ((*store_.AfterKill())->ReadChunk(chunk).value(), raw);
+}
+
+// A blob of a repository whose file is damaged in one way or another.
+class VerifyOriginalTest : public VerifyTest {
+ protected:
+  VerifyOriginalTest() { blob_ = pusher_.PushBlob("test/x", "content"); }
+  std::string Path() { return store_.paths().blobs() + "/" + blob_.hex(); }
+  void ExpectDamage(const std::string& reason) {
+    const std::vector<Damage> damage = Verify();
+    ASSERT_EQ(damage.size(), 1u);
+    EXPECT_EQ(damage[0].ToString(), Path() + ": " + reason + "; part of blob " + blob_.ToString());
+  }
+
+  ManualClock clock_;
+  Pusher pusher_{*store_, clock_};
+  Digest blob_;
+};
+
+TEST_F(VerifyOriginalTest, ASoundFileIsRead) {
+  constexpr std::uint64_t kSize = 3 << 20;
+  pusher_.PushBlob("test/x", Noise(3, kSize));
+  VerifyProgress last;
+  ASSERT_TRUE(VerifyStore(*store_, [&](const VerifyProgress& progress) { return last = progress, Ok(); })->empty());
+  EXPECT_GE(last.total_bytes, kSize);
+  EXPECT_GE(last.done_bytes, kSize);
+}
+
+TEST_F(VerifyOriginalTest, AFlippedByteIsNamed) {
+  ASSERT_TRUE((*Fs::Real().Open(Path(), OpenMode::kReadWrite))->WriteAt(2, AsBytes("N")).ok());
+  ExpectDamage("has another digest");
+}
+
+TEST_F(VerifyOriginalTest, AFileThatIsShorterIsNamed) {
+  std::filesystem::resize_file(Path(), 3);
+  ExpectDamage("has 3 bytes, not 7");
+}
+
+TEST_F(VerifyOriginalTest, OneThatIsMissingIsNamed) {
+  std::filesystem::remove(Path());
+  ExpectDamage("is missing");
+}
+
+TEST_F(VerifyOriginalTest, ADamagedBlobIsNotFoundUntilItIsPushedAgain) {
+  ASSERT_TRUE((*Fs::Real().Open(Path(), OpenMode::kReadWrite))->WriteAt(2, AsBytes("N")).ok());
+  EXPECT_EQ(pusher_.Read(blob_), "coNtent");
+  ASSERT_EQ(Verify().size(), 1u);
+  EXPECT_FALSE(pusher_.HasBlob("test/x", blob_));
+  EXPECT_FALSE(pusher_.repositories().MountBlob("test/x", "test/y", blob_).value());
+  pusher_.PushManifest("test/x", "manifest", {blob_});  // names it, and does not heal it
+  EXPECT_FALSE(pusher_.HasBlob("test/x", blob_));
+  pusher_.PushBlob("test/x", "content");
+  EXPECT_TRUE(pusher_.HasBlob("test/x", blob_));
+  EXPECT_EQ(pusher_.Read(blob_), "content");
+  EXPECT_THAT(Verify(), IsEmpty());
+}
+
+TEST_F(VerifyOriginalTest, ADamagedManifestIsNotFoundUntilItIsPushedAgain) {
+  const Digest manifest = pusher_.PushManifest("test/x", "manifest", {blob_}, {"1"});
+  ASSERT_TRUE((*Fs::Real().Open(store_.paths().blobs() + "/" + manifest.hex(), OpenMode::kReadWrite))
+                  ->WriteAt(0, AsBytes("M"))
+                  .ok());
+  ASSERT_EQ(Verify().size(), 1u);
+  EXPECT_FALSE(pusher_.repositories().FindManifest("test/x", manifest).value());
+  pusher_.PushManifest("test/x", "manifest", {blob_});
+  EXPECT_TRUE(pusher_.repositories().FindManifest("test/x", manifest).value());
+  EXPECT_EQ(pusher_.Read(manifest), "manifest");
 }
 
 }  // namespace

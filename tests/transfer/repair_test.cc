@@ -8,7 +8,7 @@
 #include "cached/content/sha256.h"
 #include "cached/transfer/pull.h"
 #include "tests/ingest/tar_support.h"
-#include "tests/store/store_fixture.h"
+#include "tests/store/pushed_store.h"
 #include "tests/transfer/fake_registry.h"
 
 namespace varve {
@@ -247,6 +247,17 @@ TEST_F(RepairTest, ALayerOfALayoutIsReportedWithWhatToDo) {
   FlipIn(FirstChunkOf(layer), 64);
   EXPECT_EQ(Repair(), 1u);
   EXPECT_THAT(done_.at(0).outcome, AllOf(HasSubstr("no registry"), HasSubstr("varve pull oci:")));
+  EXPECT_EQ(worlds_, 0);
+}
+
+TEST_F(RepairTest, ADamagedBlobOfARepositoryIsReportedWithWhatToDo) {
+  ManualClock clock;
+  Pusher pusher(*store_, clock);
+  const Digest blob = pusher.PushBlob("test/x", "content");
+  std::filesystem::resize_file(store_.paths().blobs() + "/" + blob.hex(), 3);
+  EXPECT_EQ(Repair(), 1u);
+  EXPECT_EQ(done_.at(0).object, "blob " + blob.ToString());
+  EXPECT_THAT(done_.at(0).outcome, HasSubstr("push"));
   EXPECT_EQ(worlds_, 0);
 }
 
