@@ -34,6 +34,7 @@ std::string UsageJson(const v1::UsageReply& usage) {
   Json json = {{"images", usage.images()},           {"layers", usage.layers()},
                {"chunks", usage.chunks()},           {"raw_bytes", usage.raw_bytes()},
                {"layer_bytes", usage.layer_bytes()}, {"stored_bytes", usage.stored_bytes()},
+               {"originals", usage.originals()},     {"original_bytes", usage.original_bytes()},
                {"dedup_ratio", usage.dedup_ratio()}};
   for (const auto& image : usage.per_image()) {
     json["per_image"].push_back({{"name", image.name()},

@@ -18,14 +18,14 @@ constexpr double kDeadFractionMin = 0.05;
 
 struct StoredBytes {
   std::uint64_t packs = 0;
-  std::uint64_t rest = 0;  // indexes and database
+  std::uint64_t rest = 0;  // indexes, database and blobs of repositories
   std::uint64_t total() const { return packs + rest; }
 };
 
 Result<StoredBytes> Measure(const RootPaths& paths) {
   StoredBytes stored;
   VARVE_ASSIGN_OR_RETURN(stored.packs, DiskBytes(paths.packs()));
-  for (const std::string& directory : {paths.index(), paths.db()}) {
+  for (const std::string& directory : {paths.index(), paths.db(), paths.blobs()}) {
     VARVE_ASSIGN_OR_RETURN(const std::uint64_t bytes, DiskBytes(directory));
     stored.rest += bytes;
   }

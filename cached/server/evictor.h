@@ -7,9 +7,10 @@
 
 namespace varve {
 
-// Keeps what packs, indexes and database take on disk at or below `max_store_bytes` by evicting the images that were
-// used least recently, names and all, of those that are not mounted, not being pulled and not spared. It stops at
-// 90 % of the limit (the low-water mark), so that not each pull evicts. Logs a line for each image. Not thread-safe.
+// Keeps what packs, indexes, database and the blobs of repositories take on disk at or below `max_store_bytes` by
+// evicting the images that were used least recently, names and all, of those that are not mounted, not being pulled and
+// not spared. It stops at 90 % of the limit (the low-water mark), so that not each pull evicts. Logs a line for each
+// image. Not thread-safe.
 class Evictor {
  public:
   Evictor(Store& store, Pruner& pruner, std::uint64_t max_store_bytes)

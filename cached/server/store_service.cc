@@ -28,6 +28,8 @@ grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* r
   reply->set_raw_bytes(usage.raw_bytes);
   reply->set_layer_bytes(usage.layer_bytes);
   reply->set_stored_bytes(usage.stored_bytes);
+  reply->set_originals(usage.originals);
+  reply->set_original_bytes(usage.original_bytes);
   reply->set_dedup_ratio(
       usage.stored_bytes == 0 ? 0 : static_cast<double>(usage.raw_bytes) / static_cast<double>(usage.stored_bytes));
   if (!request->per_image()) return grpc::Status::OK;

@@ -2,6 +2,8 @@
 
 #include <unordered_set>
 
+#include "cached/store/repositories.h"
+
 namespace varve {
 namespace {
 
@@ -31,7 +33,6 @@ class FrameSum {
     return Ok();
   }
 
- private:
   Status AddLayer(const Digest& diff_id) {
     if (!layers_.insert(diff_id).second) return Ok();
     VARVE_ASSIGN_OR_RETURN(const auto record, store_.FindLayer(diff_id));
@@ -49,6 +50,7 @@ class FrameSum {
     return Ok();
   }
 
+ private:
   void AddParts(const store::Parts& parts) {
     for (const store::Placement& part : parts.parts()) AddFrame(part.pack(), part.offset_bytes(), part.frame_bytes());
   }
@@ -69,6 +71,8 @@ Result<std::size_t> CountThatFit(Store& store, std::span<const ChainId> in_use, 
                                  std::uint64_t budget_bytes) {
   FrameSum sum(store);
   for (const ChainId& chain_id : in_use) VARVE_RETURN_IF_ERROR(sum.AddImage(chain_id));
+  VARVE_ASSIGN_OR_RETURN(const std::vector<Digest> layers, LayersOfRepositories(store));
+  for (const Digest& diff_id : layers) VARVE_RETURN_IF_ERROR(sum.AddLayer(diff_id));
   for (std::size_t fit = 0; fit < images.size(); ++fit) {
     VARVE_RETURN_IF_ERROR(sum.AddManifest(images[fit]));
     if (sum.bytes() > budget_bytes) return fit;

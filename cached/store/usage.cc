@@ -131,6 +131,15 @@ Result<StoreUsage> UsageOf(Store& store, UsageDetail detail) {
     ++usage.chunks;
     return Ok();
   }));
+  VARVE_RETURN_IF_ERROR(
+      store.database().Scan(Column::kOriginal, [&](std::string_view, std::string_view value) -> Status {
+        store::Original original;
+        if (!original.ParseFromArray(value.data(), static_cast<int>(value.size())))
+          return Error(Code::kDataLoss, "a blob's record does not parse; run: varve store rebuild-index");
+        ++usage.originals;
+        usage.original_bytes += original.size_bytes();
+        return Ok();
+      }));
   for (const ImageRecord& record : records) {
     StoreUsage::Image image{record.manifest, record.names, 0, 0, 0};
     for (const Digest& diff_id : record.diff_ids) image.raw_bytes += tar_bytes[diff_id];

@@ -19,9 +19,11 @@ struct StoreUsage {
   };
   std::uint64_t layers = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t raw_bytes = 0;     // sum over images of their uncompressed tars
-  std::uint64_t layer_bytes = 0;   // each layer once
-  std::uint64_t stored_bytes = 0;  // disk blocks of all below the root
+  std::uint64_t originals = 0;       // blobs of repositories, as files
+  std::uint64_t original_bytes = 0;  // of these
+  std::uint64_t raw_bytes = 0;       // sum over images of their uncompressed tars
+  std::uint64_t layer_bytes = 0;     // each layer once
+  std::uint64_t stored_bytes = 0;    // disk blocks of all below the root
   std::vector<Image> images;
 };
 

@@ -96,6 +96,8 @@ Result<int> RunUsage(Session& session, const UsageOptions& options) {
              usage.chunks());
   fmt::print("raw             {}  (sum over images of their uncompressed layers)\n", HumanSize(usage.raw_bytes()));
   fmt::print("layers once     {}\n", HumanSize(usage.layer_bytes()));
+  fmt::print("originals       {}  ({} blobs of repositories, as they were pushed)\n", HumanSize(usage.original_bytes()),
+             usage.originals());
   fmt::print("on disk         {}\ndedup ratio     {:.2f}\n", HumanSize(usage.stored_bytes()), usage.dedup_ratio());
   if (!options.verbose) return 0;
   Table table({"IMAGE", "RAW", "EXCLUSIVE", "SHARED"});

@@ -145,6 +145,7 @@ class OutputTest(NodeTest):
         self.assertEqual(usage["raw_bytes"], sum(map(len, LAYERS)))
         self.assertEqual(usage["layer_bytes"], usage["raw_bytes"])
         self.assertGreater(usage["stored_bytes"], 0)
+        self.assertEqual((usage["originals"], usage["original_bytes"]), (0, 0))
         self.assertEqual(len(usage["per_image"]), 1)
         self.assertIn("dedup ratio", self.node.varve("system", "df"))
 

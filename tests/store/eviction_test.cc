@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "cached/store/collector.h"
-#include "tests/store/store_fixture.h"
+#include "tests/store/pushed_store.h"
 
 namespace varve {
 namespace {
@@ -16,11 +16,14 @@ constexpr std::uint64_t kRoomForTwo = 2 * kLayerBytes + 100'000;  // layers, the
 class EvictionTest : public ::testing::Test {
  protected:
   EvictionTest() {
-    for (const char* name : {"a:1", "b:1", "c:1"}) {
-      layers_.push_back(store_.AddLayer({{name, Noise(static_cast<unsigned>(layers_.size()), kLayerBytes)}}));
+    for (const char* name : kNames) {
+      layers_.push_back(store_.AddLayer(FilesOf(layers_.size())));
       images_.push_back(store_.AddImage(name, {layers_.back()}));
       Use(images_.back());
     }
+  }
+  static TinyStore::Files FilesOf(std::size_t layer) {
+    return {{kNames[layer], Noise(static_cast<unsigned>(layer), kLayerBytes)}};
   }
   void Use(const Digest& image) {
     clock_.Advance(std::chrono::nanoseconds(1));
@@ -41,6 +44,7 @@ class EvictionTest : public ::testing::Test {
     return names;
   }
 
+  static constexpr const char* kNames[] = {"a:1", "b:1", "c:1"};
   TinyStore store_;
   ManualClock clock_;
   std::vector<Digest> layers_;
@@ -54,6 +58,13 @@ TEST_F(EvictionTest, TakesTheLeastRecentlyUsedUntilTheRestFits) {
   EXPECT_THAT(deleted_, UnorderedElementsAre("b:1"));
   EXPECT_LT(store_.PackBytes(), kRoomForTwo + 100'000);
   EXPECT_FALSE(store_->FindManifest(images_[1]).value());
+  store_.ExpectReadsWhole(layers_[0]);
+}
+
+TEST_F(EvictionTest, WhatRepositoriesNeedIsPartOfTheBudgetAndStays) {
+  Pusher pusher(*store_, clock_);
+  pusher.PushManifest("test/a", "manifest", {pusher.PushBlob("test/a", TarOf(FilesOf(0)))});
+  EXPECT_THAT(Keep(kRoomForTwo), UnorderedElementsAre("c:1"));
   store_.ExpectReadsWhole(layers_[0]);
 }
 
