@@ -49,6 +49,7 @@ grpc::Status StoreService::Prune(grpc::ServerContext*, const v1::PruneRequest* r
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t before, DiskBytes(store_.paths().root));
   CollectOptions options;
   if (request->all()) options.images = CollectOptions::Images::kUnused;
+  if (request->originals()) options.originals = CollectOptions::Originals::kDropFetchable;
   for (const std::string& hex : request->kept_chain_ids()) {
     VARVE_GRPC_ASSIGN_OR_RETURN(const Digest chain_id, Digest::FromHexText(hex));
     options.in_use.push_back(ChainId{chain_id});

@@ -74,13 +74,15 @@ Result<int> RunStatus(Session& session, const NoOptions&) {
 
 struct PruneOptions {
   bool all = false;
+  bool originals = false;
   bool force = false;
 };
 
 std::string Warning(const PruneOptions& options) {
-  return fmt::format("WARNING! This will remove:\n  - all stopped containers\n  - {}\n",
+  return fmt::format("WARNING! This will remove:\n  - all stopped containers\n  - {}\n{}",
                      options.all ? "all images that no mount or container uses"
-                                 : "all images without a name, and what nothing needs any more");
+                                 : "all images without a name, and what nothing needs any more",
+                     options.originals ? "  - compressed layers that can be fetched again\n" : "");
 }
 
 Result<int> RunPrune(Session& session, const PruneOptions& options) {
@@ -99,6 +101,7 @@ Result<int> RunPrune(Session& session, const PruneOptions& options) {
     }
   }
   request.set_all(options.all);
+  request.set_originals(options.originals);
   VARVE_ASSIGN_OR_RETURN(const v1::PruneReply reply, daemon.Prune(request));
   for (const std::string& digest : reply.deleted_images()) fmt::print("Deleted: {}\n", digest);
   fmt::print("Total reclaimed space: {}\n", HumanSize(reply.reclaimed_bytes() + containers.bytes));
@@ -123,6 +126,8 @@ void AddSystem(Cli& cli) {
   command = system->add_subcommand(
       "prune", "Remove stopped containers and images without a name, and give back the space of what nothing needs");
   command->add_flag("-a,--all", prune->all, "remove named images too, if no mount or container uses them");
+  command->add_flag("--originals", prune->originals,
+                    "drop compressed layers that can be fetched again from where they came from");
   command->add_flag("-f,--force", prune->force, "do not ask");
   SetAction(cli, command, prune, RunPrune);
 }

@@ -8,6 +8,7 @@
 
 #include "cached/store/usage.h"
 #include "tests/server/served_node.h"
+#include "tests/store/pushed_store.h"
 
 namespace varve {
 namespace {
@@ -120,6 +121,25 @@ TEST_F(StoreServiceTest, APruneGivesBackTheSpaceOfWhatHasNoNameAndWithAllOfWhatH
   all.set_all(true);
   EXPECT_THAT(node_.client.Prune(all)->deleted_images(), SizeIs(1));
   EXPECT_THAT(node_.client.ListImages()->images(), IsEmpty());
+}
+
+TEST_F(StoreServiceTest, OriginalsAreCountedAndThoseThatCanBeFetchedAgainAreDroppedIfAsked) {
+  const TinyStore::Files files = {{"file", Noise(1, 300'000)}};
+  node_.Install("kept:1", files);
+  const std::string tar = TarOf(files);
+  Pusher pusher(*node_.store, node_.clock);
+  pusher.PushManifest("mirror/x", "manifest", {pusher.PushBlob("mirror/x", tar, "docker.io/library/x")});
+  const auto before = node_.client.Usage({});
+  EXPECT_EQ(before->originals(), 2u);
+  EXPECT_EQ(before->original_bytes(), tar.size() + std::string("manifest").size());
+  ASSERT_TRUE(node_.client.Prune({}).ok());
+  EXPECT_EQ(node_.client.Usage({})->originals(), 2u);
+  v1::PruneRequest drop;
+  drop.set_originals(true);
+  const auto pruned = node_.client.Prune(drop);
+  ASSERT_TRUE(pruned.ok()) << pruned.error().message();
+  EXPECT_GE(pruned->reclaimed_bytes(), 300'000u);
+  EXPECT_EQ(node_.client.Usage({})->originals(), 1u);
 }
 
 TEST_F(StoreServiceTest, ASoundStoreIsVerifiedToItsLastByte) {
