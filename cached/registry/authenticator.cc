@@ -34,8 +34,8 @@ std::string ParameterOr(const std::map<std::string, std::string>& parameters, co
 }
 
 // The token server's address and question (distribution/docs/spec/auth: token.md, and oauth.md for identity tokens).
-HttpRequest TokenRequest(const std::string& realm, const std::string& service, const std::vector<std::string>& scopes,
-                         const Credentials& credentials) {
+HttpCall TokenRequest(const std::string& realm, const std::string& service, const std::vector<std::string>& scopes,
+                      const Credentials& credentials) {
   const bool exchanges = !credentials.identity_token.empty();
   std::string question = "service=" + PercentEncoded(service);
   // OAuth2 has them all in one parameter, docker's own question one in each.
@@ -43,9 +43,9 @@ HttpRequest TokenRequest(const std::string& realm, const std::string& service, c
     question += exchanges && &scope != &scopes.front() ? "%20" : "&scope=";
     question += PercentEncoded(scope);
   }
-  HttpRequest request;
+  HttpCall request;
   if (exchanges) {
-    request.method = HttpMethod::kPost;
+    request.method = HttpVerb::kPost;
     request.url = realm;
     request.body = fmt::format("grant_type=refresh_token&client_id=varve&refresh_token={}&{}",
                                PercentEncoded(credentials.identity_token), question);
@@ -112,11 +112,11 @@ Result<std::string> Authenticator::FetchToken(const std::map<std::string, std::s
     return Error(Code::kUnauthenticated,
                  fmt::format("its token server {} would get the credentials unencrypted", realm.substr(0, 200)));
   }
-  const HttpRequest request = TokenRequest(realm, ParameterOr(challenge, "service", ""),
-                                           ScopesWith(ParameterOr(challenge, "scope", "")), credentials_);
+  const HttpCall request = TokenRequest(realm, ParameterOr(challenge, "service", ""),
+                                        ScopesWith(ParameterOr(challenge, "scope", "")), credentials_);
   Bytes body;
   VARVE_ASSIGN_OR_RETURN(
-      const HttpResponse response,
+      const HttpAnswer response,
       transport_.Send(request, connection_, CollectInto(body, kAnswerBytesMax), cancel).In("token server"));
   const std::string said = ParseErrorAnswer(body);
   if (response.status == 429 || response.status >= 500) {

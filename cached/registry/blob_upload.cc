@@ -33,7 +33,7 @@ std::optional<std::uint64_t> ArrivedBytes(std::string_view range) {
   return last + 1;
 }
 
-Status DropBody(const HttpResponse&, ByteSpan) { return Ok(); }
+Status DropBody(const HttpAnswer&, ByteSpan) { return Ok(); }
 
 }  // namespace
 
@@ -100,7 +100,7 @@ struct RegistryClient::UploadSession {
   std::uint64_t arrived_bytes = 0;  // so much the registry has
 };
 
-Result<RegistryClient::Answer> RegistryClient::SendPatiently(const std::string& name, const HttpRequest& request,
+Result<RegistryClient::Answer> RegistryClient::SendPatiently(const std::string& name, const HttpCall& request,
                                                              const CancelToken& cancel) {
   for (Retry retry(options_.retry);;) {
     auto answer = Send(request, DropBody, cancel);
@@ -113,7 +113,7 @@ Result<RegistryClient::Answer> RegistryClient::SendPatiently(const std::string& 
 Result<bool> RegistryClient::HasBlob(const Digest& blob, const CancelToken& cancel) {
   const std::string name = fmt::format("blob {} of {}", blob.ToString(), repository_);
   VARVE_ASSIGN_OR_RETURN(const Answer answer,
-                         SendPatiently(name, {.method = HttpMethod::kHead, .url = "blobs/" + blob.ToString()}, cancel));
+                         SendPatiently(name, {.method = HttpVerb::kHead, .url = "blobs/" + blob.ToString()}, cancel));
   if (answer.head.succeeded()) return true;
   if (answer.head.status == 404) return false;
   return Refused(answer).In(name);
@@ -123,7 +123,7 @@ Result<bool> RegistryClient::MountBlob(const Digest& blob, const std::string& fr
   const std::string name = fmt::format("blob {} of {}", blob.ToString(), repository_);
   VARVE_ASSIGN_OR_RETURN(const Answer answer,
                          SendPatiently(name,
-                                       {.method = HttpMethod::kPost,
+                                       {.method = HttpVerb::kPost,
                                         .url = fmt::format("blobs/uploads/?mount={}&from={}", blob.ToString(), from)},
                                        cancel));
   if (answer.head.status == 201) return true;
@@ -163,13 +163,13 @@ Result<RegistryClient::Answer> RegistryClient::TryUpload(UploadStream& stream, U
                                                          const CancelToken& cancel) {
   if (session.url.empty()) {
     VARVE_ASSIGN_OR_RETURN(Answer started,
-                           Send({.method = HttpMethod::kPost, .url = "blobs/uploads/"}, DropBody, cancel));
+                           Send({.method = HttpVerb::kPost, .url = "blobs/uploads/"}, DropBody, cancel));
     if (!started.head.succeeded()) return started;
     VARVE_RETURN_IF_ERROR(Follow(started.head, session));
   }
   VARVE_RETURN_IF_ERROR(stream.SeekTo(session.arrived_bytes));
   VARVE_ASSIGN_OR_RETURN(Answer patched,
-                         Send({.method = HttpMethod::kPatch,
+                         Send({.method = HttpVerb::kPatch,
                                .url = session.url,
                                .headers = {"Content-Type: application/octet-stream"},
                                .body_source = [&](std::span<std::byte> into) { return stream.Read(into); }},
@@ -182,13 +182,13 @@ Result<RegistryClient::Answer> RegistryClient::TryUpload(UploadStream& stream, U
                  fmt::format("{} of {} bytes have arrived at the registry", *arrived, stream.position()));
   VARVE_ASSIGN_OR_RETURN(const Digest digest, stream.VerifiedDigest());
   const char joint = session.url.find('?') == std::string::npos ? '?' : '&';
-  return Send({.method = HttpMethod::kPut, .url = fmt::format("{}{}digest={}", session.url, joint, digest.ToString())},
+  return Send({.method = HttpVerb::kPut, .url = fmt::format("{}{}digest={}", session.url, joint, digest.ToString())},
               DropBody, cancel);
 }
 
 // Where the upload goes on: by path, or by URL, here or elsewhere. One of our own host keeps the way in which it was
 // spoken to: a registry behind a proxy often does not know that.
-Status RegistryClient::Follow(const HttpResponse& head, UploadSession& session) const {
+Status RegistryClient::Follow(const HttpAnswer& head, UploadSession& session) const {
   const std::string location(head.Header("location"));
   const std::string host = base_url_.substr(base_url_.find("://") + 3);
   if (location.empty() && !session.url.empty()) return Ok();
@@ -224,7 +224,7 @@ void RegistryClient::Resume(UploadSession& session, const CancelToken& cancel) {
 
 void RegistryClient::Abandon(const UploadSession& session, const CancelToken& cancel) {
   if (session.url.empty()) return;
-  Send({.method = HttpMethod::kDelete, .url = session.url}, DropBody, cancel)
+  Send({.method = HttpVerb::kDelete, .url = session.url}, DropBody, cancel)
       .IgnoreError("registries drop what is not finished by themselves, later");
 }
 
@@ -233,7 +233,7 @@ Status RegistryClient::PutManifest(const std::string& tag_or_digest, ByteSpan ma
   const std::string name = fmt::format("manifest {}{}{}", repository_,
                                        tag_or_digest.find(':') == std::string::npos ? ':' : '@', tag_or_digest);
   VARVE_ASSIGN_OR_RETURN(const Answer answer, SendPatiently(name,
-                                                            {.method = HttpMethod::kPut,
+                                                            {.method = HttpVerb::kPut,
                                                              .url = "manifests/" + tag_or_digest,
                                                              .headers = {"Content-Type: " + media_type},
                                                              .body = std::string(AsText(manifest))},

@@ -24,10 +24,10 @@ using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
 // What libcurl calls back into during one request.
 struct Transfer {
-  const HttpRequest& request;
+  const HttpCall& request;
   const HttpTransport::BodySink& sink;
   const CancelToken& cancel;
-  HttpResponse head;
+  HttpAnswer head;
   std::size_t head_bytes = 0;
   Status stopped;  // why a callback ended the transfer
   std::array<char, CURL_ERROR_SIZE> message{};
@@ -118,7 +118,7 @@ void SetProxy(CURL* easy, const std::string& url, const ConnectionOptions& conne
   curl_easy_setopt(easy, CURLOPT_NOPROXY, connection.no_proxy.c_str());
 }
 
-Result<HeaderList> HeadersOf(const HttpRequest& request) {
+Result<HeaderList> HeadersOf(const HttpCall& request) {
   HeaderList list;
   for (const std::string& header : request.headers) {
     curl_slist* const whole = curl_slist_append(list.get(), header.c_str());
@@ -128,35 +128,35 @@ Result<HeaderList> HeadersOf(const HttpRequest& request) {
   return list;
 }
 
-const char* NameOf(HttpMethod method) {
+const char* NameOf(HttpVerb method) {
   switch (method) {
-    case HttpMethod::kGet:
+    case HttpVerb::kGet:
       return "GET";
-    case HttpMethod::kHead:
+    case HttpVerb::kHead:
       return "HEAD";
-    case HttpMethod::kPost:
+    case HttpVerb::kPost:
       return "POST";
-    case HttpMethod::kPut:
+    case HttpVerb::kPut:
       return "PUT";
-    case HttpMethod::kPatch:
+    case HttpVerb::kPatch:
       return "PATCH";
-    case HttpMethod::kDelete:
+    case HttpVerb::kDelete:
       return "DELETE";
   }
   return "";
 }
 
-void SetRequest(CURL* easy, const HttpRequest& request) {
+void SetRequest(CURL* easy, const HttpCall& request) {
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, request.url.starts_with("https:") ? "https" : "http,https");
-  const bool asks = request.method == HttpMethod::kGet || request.method == HttpMethod::kHead;
+  const bool asks = request.method == HttpVerb::kGet || request.method == HttpVerb::kHead;
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, asks ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  if (request.method == HttpMethod::kHead) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  if (request.method == HttpVerb::kHead) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   if (asks) return;
   if (request.body_source) {
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
@@ -251,8 +251,8 @@ void CurlTransport::Return(Handle handle) {
   if (idle_.size() < options_.idle_connections_max) idle_.push_back(std::move(handle));
 }
 
-Result<HttpResponse> CurlTransport::Send(const HttpRequest& request, const ConnectionOptions& connection,
-                                         const BodySink& sink, const CancelToken& cancel) {
+Result<HttpAnswer> CurlTransport::Send(const HttpCall& request, const ConnectionOptions& connection,
+                                       const BodySink& sink, const CancelToken& cancel) {
   Handle handle = Borrow();
   CURL* const easy = handle.get();
   if (easy == nullptr) return Error(Code::kResourceExhausted, "libcurl: out of memory");

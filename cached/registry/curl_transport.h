@@ -21,8 +21,8 @@ class CurlTransport final : public HttpTransport {
  public:
   explicit CurlTransport(const CurlOptions& options = {});
 
-  Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions& connection, const BodySink& sink,
-                            const CancelToken& cancel) override;
+  Result<HttpAnswer> Send(const HttpCall& request, const ConnectionOptions& connection, const BodySink& sink,
+                          const CancelToken& cancel) override;
 
  private:
   struct Close {

@@ -35,7 +35,7 @@ Result<Greeting> Greet(HttpTransport& transport, const std::string& domain, cons
   std::optional<Error> unanswered;
   for (const std::string& scheme : SchemesFor(domain, connection.tls_verification)) {
     const std::string base_url = scheme + "://" + WireHost(domain);
-    const HttpRequest request{.url = base_url + "/v2/", .headers = {std::string(kUserAgent)}, .body = {}};
+    const HttpCall request{.url = base_url + "/v2/", .headers = {std::string(kUserAgent)}, .body = {}};
     Bytes body;
     auto response = transport.Send(request, connection, CollectInto(body, kAnswerBytesMax), cancel);
     if (response.ok() && response->status != 400) return Greeting{base_url, *std::move(response)};

@@ -10,7 +10,7 @@ inline constexpr std::string_view kUserAgent = "User-Agent: varve/" VARVE_VERSIO
 
 struct Greeting {
   std::string base_url;  // "https://registry-1.docker.io"
-  HttpResponse response;
+  HttpAnswer response;
 };
 
 // Asks the registry of `domain` for /v2/ and so finds out how it is spoken to: https; http first for loopback hosts;

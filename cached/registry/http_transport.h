@@ -24,20 +24,20 @@ struct ConnectionOptions {
   std::string no_proxy;  // hosts without a proxy, as in the environment variable
 };
 
-enum class HttpMethod { kGet, kHead, kPost, kPut, kPatch, kDelete };
+enum class HttpVerb { kGet, kHead, kPost, kPut, kPatch, kDelete };
 
 // Gives a body piece by piece: fills some of `into` and says how much, 0 at the end.
 using HttpBodySource = std::function<Result<std::size_t>(std::span<std::byte> into)>;
 
-struct HttpRequest {
-  HttpMethod method = HttpMethod::kGet;
+struct HttpCall {
+  HttpVerb method = HttpVerb::kGet;
   std::string url;
   std::vector<std::string> headers = {};  // NOLINT(readability-redundant-member-init): "Name: value"
   std::string body = {};                  // NOLINT(readability-redundant-member-init): of one that is no GET or HEAD
   HttpBodySource body_source = {};        // NOLINT(readability-redundant-member-init): in place of `body`
 };
 
-struct HttpResponse {
+struct HttpAnswer {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case; repeated ones joined by ", "
 
@@ -52,15 +52,15 @@ struct HttpResponse {
 class HttpTransport {
  public:
   // Given the head of the response with each piece of its body; an error ends the transfer and is returned by Send.
-  using BodySink = std::function<Status(const HttpResponse& head, ByteSpan piece)>;
+  using BodySink = std::function<Status(const HttpAnswer& head, ByteSpan piece)>;
 
   virtual ~HttpTransport() = default;
   // Sends and waits for the whole response, whatever its status. Redirects of GET and HEAD are followed, without
   // Authorization to another host. An error of the body's source ends the transfer and is returned as it is. Errors
   // name the host: kUnavailable where trying again may help (refused, unresolved, broken off, stalled),
   // kFailedPrecondition where TLS or its certificates are at fault, kCancelled.
-  virtual Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions& connection,
-                                    const BodySink& sink, const CancelToken& cancel) = 0;
+  virtual Result<HttpAnswer> Send(const HttpCall& request, const ConnectionOptions& connection, const BodySink& sink,
+                                  const CancelToken& cancel) = 0;
 };
 
 // Appends bodies to `body`, which must outlive it; kResourceExhausted beyond `most_bytes`.

@@ -11,7 +11,7 @@ namespace {
 Status Check(HttpTransport& transport, const std::string& domain, const RegistryOptions& options,
              const CancelToken& cancel) {
   VARVE_ASSIGN_OR_RETURN(const Greeting greeting, Greet(transport, domain, options.connection, cancel));
-  HttpResponse response = greeting.response;
+  HttpAnswer response = greeting.response;
   Bytes body;
   if (response.status == 401) {
     const Encryption encryption = greeting.base_url.starts_with("https:") ? Encryption::kTls : Encryption::kNone;
@@ -19,9 +19,9 @@ Status Check(HttpTransport& transport, const std::string& domain, const Registry
     Status renewed = authenticator.Renew(response.Header("www-authenticate"), "", cancel);
     if (!renewed.ok() && renewed.error().code() == Code::kUnauthenticated) return renewed.error().In("unauthorized");
     if (!renewed.ok()) return renewed;
-    const HttpRequest request{.url = greeting.base_url + "/v2/",
-                              .headers = {std::string(kUserAgent), "Authorization: " + authenticator.Authorization()},
-                              .body = {}};
+    const HttpCall request{.url = greeting.base_url + "/v2/",
+                           .headers = {std::string(kUserAgent), "Authorization: " + authenticator.Authorization()},
+                           .body = {}};
     VARVE_ASSIGN_OR_RETURN(response,
                            transport.Send(request, options.connection, CollectInto(body, kAnswerBytesMax), cancel));
   }

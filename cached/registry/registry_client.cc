@@ -38,7 +38,7 @@ std::optional<std::uint64_t> RangeStart(std::string_view content_range) {
 
 // The registry's blob is shorter than it should be, and no transfer that broke: nothing was left to ask for, or an
 // answer of known length came whole. podman and skopeo do not try again then; of what broke, docker alone does.
-bool HasNoMore(const HttpResponse& response) {
+bool HasNoMore(const HttpAnswer& response) {
   return response.status == 416 || (response.status == 200 && !response.Header("content-length").empty());
 }
 
@@ -55,13 +55,13 @@ class BlobStream {
   const Status& status() const { return status_; }
 
   void StartAttempt() { position_.reset(); }
-  Status Take(const HttpResponse& head, ByteSpan piece) {
+  Status Take(const HttpAnswer& head, ByteSpan piece) {
     status_ = Deliver(head, piece);
     return status_;
   }
 
  private:
-  Status Deliver(const HttpResponse& head, ByteSpan piece) {
+  Status Deliver(const HttpAnswer& head, ByteSpan piece) {
     if (!position_) position_ = head.status == 206 ? RangeStart(head.Header("content-range")) : 0;
     if (!position_ || *position_ > delivered_) {
       return Error(Code::kDataLoss, name_ + ": the registry sent another range than asked");
@@ -160,7 +160,7 @@ Result<FetchedManifest> RegistryClient::Fetch(const std::string& tag_or_digest, 
 Status RegistryClient::FetchBlob(const Descriptor& blob, const BlobSink& sink, const CancelToken& cancel) {
   const std::string name = fmt::format("blob {} of {}", blob.digest.ToString(), repository_);
   BlobStream stream(name, blob.size_bytes, sink);
-  const auto take = [&](const HttpResponse& head, ByteSpan piece) { return stream.Take(head, piece); };
+  const auto take = [&](const HttpAnswer& head, ByteSpan piece) { return stream.Take(head, piece); };
   for (Retry retry(options_.retry); !stream.complete();) {
     const std::uint64_t before = stream.delivered();
     std::vector<std::string> headers;
@@ -181,7 +181,7 @@ Status RegistryClient::FetchBlob(const Descriptor& blob, const BlobSink& sink, c
   return Ok();
 }
 
-Result<RegistryClient::Answer> RegistryClient::Send(HttpRequest request, const HttpTransport::BodySink& sink,
+Result<RegistryClient::Answer> RegistryClient::Send(HttpCall request, const HttpTransport::BodySink& sink,
                                                     const CancelToken& cancel) {
   if (request.url.find("://") == std::string::npos) request.url = base_url_ + path_ + request.url;
   const bool own_host = request.url.starts_with(base_url_ + "/");
@@ -193,7 +193,7 @@ Result<RegistryClient::Answer> RegistryClient::Send(HttpRequest request, const H
     if (!authorization.empty()) request.headers.push_back("Authorization: " + authorization);
     Answer answer;
     const auto collect_error = CollectInto(answer.error_body, kAnswerBytesMax);
-    const auto split = [&](const HttpResponse& head, ByteSpan piece) {
+    const auto split = [&](const HttpAnswer& head, ByteSpan piece) {
       return head.succeeded() ? sink(head, piece) : collect_error(head, piece);
     };
     VARVE_ASSIGN_OR_RETURN(answer.head, transport_.Send(request, options_.connection, split, cancel));

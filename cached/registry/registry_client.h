@@ -82,7 +82,7 @@ class RegistryClient {
 
  private:
   struct Answer {
-    HttpResponse head;
+    HttpAnswer head;
     Bytes error_body;  // of a response that is no success
   };
 
@@ -92,15 +92,15 @@ class RegistryClient {
   // Sends with authorization, and once more with a new one if that was refused; kUnavailable if the body cannot be sent
   // once more. The request's url is a path below the repository, or whole: then the authorization stays with the
   // registry's own host. `sink` gets only the bodies of successes.
-  Result<Answer> Send(HttpRequest request, const HttpTransport::BodySink& sink, const CancelToken& cancel);
+  Result<Answer> Send(HttpCall request, const HttpTransport::BodySink& sink, const CancelToken& cancel);
   // Sends until the answer is not one that may pass; its body is dropped.
-  Result<Answer> SendPatiently(const std::string& name, const HttpRequest& request, const CancelToken& cancel);
+  Result<Answer> SendPatiently(const std::string& name, const HttpCall& request, const CancelToken& cancel);
   // After an attempt that ended in `answer` and so in `error`: OK when another one may be made.
   static Status WaitToRetry(Retry& retry, const Result<Answer>& answer, const Error& error, const CancelToken& cancel);
   class UploadStream;
   struct UploadSession;
   Result<Answer> TryUpload(UploadStream& stream, UploadSession& session, const CancelToken& cancel);
-  Status Follow(const HttpResponse& head, UploadSession& session) const;
+  Status Follow(const HttpAnswer& head, UploadSession& session) const;
   void Resume(UploadSession& session, const CancelToken& cancel);
   void Abandon(const UploadSession& session, const CancelToken& cancel);
   // What a response that is no success means.

@@ -92,7 +92,7 @@ grpc::Status RegistryService::Download(grpc::ServerContext* context, const v1::D
   v1::DownloadPiece piece;
   const auto response = transport_.Send(
       {.url = request->url(), .headers = {std::string(kUserAgent)}}, ToRegistryOptions(request->access()).connection,
-      [&](const HttpResponse& head, ByteSpan bytes) -> Status {
+      [&](const HttpAnswer& head, ByteSpan bytes) -> Status {
         if (!head.succeeded()) return Ok();
         piece.set_data(std::string(AsText(bytes)));
         if (!context->IsCancelled() && pieces->Write(piece)) return Ok();

@@ -64,14 +64,14 @@ class BlobUploadTest : public testing::Test {
   // "METHOD url" of all but the first contact.
   std::vector<std::string> Asked() {
     std::vector<std::string> asked;
-    for (const HttpRequest& request : transport_->requests()) {
+    for (const HttpCall& request : transport_->requests()) {
       constexpr const char* kNames[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
       asked.push_back(std::string(kNames[static_cast<int>(request.method)]) + " " + request.url);
     }
     asked.erase(asked.begin());
     return asked;
   }
-  const HttpRequest& request(std::size_t number) { return transport_->requests().at(number + 1); }
+  const HttpCall& request(std::size_t number) { return transport_->requests().at(number + 1); }
 
   CancelToken cancel_;
   std::chrono::milliseconds waited_{0};

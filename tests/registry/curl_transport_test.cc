@@ -22,10 +22,10 @@ std::string Response(std::string_view status, std::string_view headers, std::str
 
 LoopbackServer::Reply Hello(const std::string&) { return {Response("200 OK", "", "hello")}; }
 
-Status Ignore(const HttpResponse&, ByteSpan) { return Ok(); }
+Status Ignore(const HttpAnswer&, ByteSpan) { return Ok(); }
 
 struct Received {
-  Result<HttpResponse> response;
+  Result<HttpAnswer> response;
   std::string body;
 };
 
@@ -33,7 +33,7 @@ class CurlTransportTest : public testing::Test {
  protected:
   Received Get(const std::string& url, std::vector<std::string> headers = {}) {
     std::string body;
-    const auto collect = [&](const HttpResponse&, ByteSpan piece) -> Status {
+    const auto collect = [&](const HttpAnswer&, ByteSpan piece) -> Status {
       body += AsText(piece);
       if (cancel_on_body_) cancel_.Cancel();
       return Ok();
@@ -74,7 +74,7 @@ TEST_F(CurlTransportTest, EndlessHeadersAreRefused) {
 TEST_F(CurlTransportTest, FormIsPosted) {
   LoopbackServer server(Hello);
   ASSERT_TRUE(transport_
-                  .Send({.method = HttpMethod::kPost, .url = server.url(), .headers = {}, .body = "a=b"}, connection_,
+                  .Send({.method = HttpVerb::kPost, .url = server.url(), .headers = {}, .body = "a=b"}, connection_,
                         Ignore, cancel_)
                   .ok());
   EXPECT_THAT(server.requests(), ElementsAre(StartsWith("POST / HTTP/1.1")));
@@ -83,15 +83,15 @@ TEST_F(CurlTransportTest, FormIsPosted) {
 TEST_F(CurlTransportTest, ABodyIsStreamedWithoutKnowingItsLength) {
   LoopbackServer server(Hello);
   std::string rest(100, 'x');
-  const HttpRequest request{.method = HttpMethod::kPatch,
-                            .url = server.url(),
-                            .headers = {"Expect:"},
-                            .body_source = [&](std::span<std::byte> into) -> Result<std::size_t> {
-                              const std::size_t size = std::min({into.size(), rest.size(), std::size_t{60}});
-                              std::ranges::copy(AsBytes(std::string_view(rest).substr(0, size)), into.begin());
-                              rest.erase(0, size);
-                              return size;
-                            }};
+  const HttpCall request{.method = HttpVerb::kPatch,
+                         .url = server.url(),
+                         .headers = {"Expect:"},
+                         .body_source = [&](std::span<std::byte> into) -> Result<std::size_t> {
+                           const std::size_t size = std::min({into.size(), rest.size(), std::size_t{60}});
+                           std::ranges::copy(AsBytes(std::string_view(rest).substr(0, size)), into.begin());
+                           rest.erase(0, size);
+                           return size;
+                         }};
   ASSERT_TRUE(transport_.Send(request, connection_, Ignore, cancel_).ok());
   EXPECT_TRUE(rest.empty());
   EXPECT_THAT(server.requests(),
@@ -101,8 +101,8 @@ TEST_F(CurlTransportTest, ABodyIsStreamedWithoutKnowingItsLength) {
 
 TEST_F(CurlTransportTest, AnErrorOfTheBodysSourceIsReturned) {
   LoopbackServer server(Hello);
-  const HttpRequest request{
-      .method = HttpMethod::kPut,
+  const HttpCall request{
+      .method = HttpVerb::kPut,
       .url = server.url(),
       .headers = {"Expect:"},
       .body_source = [](std::span<std::byte>) -> Result<std::size_t> { return Error(Code::kDataLoss, "spoilt"); }};
@@ -113,7 +113,7 @@ TEST_F(CurlTransportTest, MethodsWithoutABodyAreSentAsTheyAre) {
   LoopbackServer server([](const std::string&) -> LoopbackServer::Reply {
     return {"HTTP/1.1 307 Elsewhere\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /again\r\n\r\n"};
   });
-  for (const HttpMethod method : {HttpMethod::kPost, HttpMethod::kPut, HttpMethod::kDelete}) {
+  for (const HttpVerb method : {HttpVerb::kPost, HttpVerb::kPut, HttpVerb::kDelete}) {
     const auto response = transport_.Send({.method = method, .url = server.url()}, connection_, Ignore, cancel_);
     ASSERT_TRUE(response.ok()) << response.error().message();
     EXPECT_EQ(response->status, 307) << "what changes something is not sent elsewhere";
@@ -126,7 +126,7 @@ TEST_F(CurlTransportTest, MethodsWithoutABodyAreSentAsTheyAre) {
 TEST_F(CurlTransportTest, HeadHasNoBody) {
   LoopbackServer server(
       [](const std::string&) -> LoopbackServer::Reply { return {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"}; });
-  ASSERT_TRUE(transport_.Send({.method = HttpMethod::kHead, .url = server.url()}, connection_, Ignore, cancel_).ok());
+  ASSERT_TRUE(transport_.Send({.method = HttpVerb::kHead, .url = server.url()}, connection_, Ignore, cancel_).ok());
   EXPECT_THAT(server.requests(), ElementsAre(StartsWith("HEAD / HTTP/1.1")));
 }
 
@@ -176,7 +176,7 @@ TEST_F(CurlTransportTest, CancelEndsATransferThatWaits) {
 
 TEST_F(CurlTransportTest, ErrorOfTheSinkIsReturned) {
   LoopbackServer server(Hello);
-  const auto refuse = [](const HttpResponse& head, ByteSpan) -> Status {
+  const auto refuse = [](const HttpAnswer& head, ByteSpan) -> Status {
     return Error(Code::kResourceExhausted, "full at status " + std::to_string(head.status));
   };
   EXPECT_EQ(

@@ -42,10 +42,10 @@ class RegistryClientTest : public testing::Test {
   }
   RegistryClient& client() { return ***created_; }
   const Error& creation_error() { return created_->error(); }
-  const HttpRequest& request(std::size_t number) { return transport_->requests().at(number); }
+  const HttpCall& request(std::size_t number) { return transport_->requests().at(number); }
   std::vector<std::string> Urls() {
     std::vector<std::string> urls;
-    for (const HttpRequest& request : transport_->requests()) urls.push_back(request.url);
+    for (const HttpCall& request : transport_->requests()) urls.push_back(request.url);
     return urls;
   }
   Status FetchBlob(const Descriptor& blob = Blob()) {
@@ -231,7 +231,7 @@ TEST_F(RegistryClientTest, IdentityTokenIsExchangedByPost) {
            {.body = R"({"access_token":"t1"})"},
            {.body = "{}"}});
   ASSERT_TRUE(client().GetManifest("1", cancel_).ok());
-  EXPECT_EQ(request(1).method, HttpMethod::kPost);
+  EXPECT_EQ(request(1).method, HttpVerb::kPost);
   EXPECT_EQ(request(1).url, "https://auth.example/token");
   EXPECT_THAT(request(1).body, StartsWith("grant_type=refresh_token&client_id=varve&refresh_token=i%20d&service="));
 }

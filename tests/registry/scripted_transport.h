@@ -27,15 +27,15 @@ class ScriptedTransport final : public HttpTransport {
  public:
   explicit ScriptedTransport(std::deque<ScriptedAnswer> answers) : answers_(std::move(answers)) {}
 
-  Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                            const CancelToken& cancel) override {
+  Result<HttpAnswer> Send(const HttpCall& request, const ConnectionOptions&, const BodySink& sink,
+                          const CancelToken& cancel) override {
     VARVE_RETURN_IF_ERROR(cancel.Check());
     requests_.push_back(request);
     if (answers_.empty()) return Error(Code::kInternal, "the script has no answer to " + request.url);
     const ScriptedAnswer answer = std::move(answers_.front());
     answers_.pop_front();
     if (request.body_source) {
-      HttpRequest& kept = requests_.back();
+      HttpCall& kept = requests_.back();
       kept.body_source = {};
       while (kept.body.size() < answer.takes_bytes) {
         std::array<std::byte, kPieceBytes> piece;
@@ -45,7 +45,7 @@ class ScriptedTransport final : public HttpTransport {
         kept.body += AsText(ByteSpan(piece).first(size));
       }
     }
-    const HttpResponse head{answer.status, answer.headers};
+    const HttpAnswer head{answer.status, answer.headers};
     for (std::size_t at = 0; at < answer.body.size(); at += kPieceBytes) {
       VARVE_RETURN_IF_ERROR(sink(head, AsBytes(std::string_view(answer.body).substr(at, kPieceBytes))));
     }
@@ -53,13 +53,13 @@ class ScriptedTransport final : public HttpTransport {
     return head;
   }
 
-  const std::vector<HttpRequest>& requests() const { return requests_; }
+  const std::vector<HttpCall>& requests() const { return requests_; }
   bool finished() const { return answers_.empty(); }
 
  private:
   static constexpr std::size_t kPieceBytes = 3;
   std::deque<ScriptedAnswer> answers_;
-  std::vector<HttpRequest> requests_;
+  std::vector<HttpCall> requests_;
 };
 
 }  // namespace varve

@@ -69,20 +69,20 @@ void FakeRegistry::ForgetAsked() {
   asked_.clear();
 }
 
-Result<HttpResponse> FakeRegistry::Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                                        const CancelToken& cancel) {
+Result<HttpAnswer> FakeRegistry::Send(const HttpCall& request, const ConnectionOptions&, const BodySink& sink,
+                                      const CancelToken& cancel) {
   constexpr std::string_view kRoot = "https://registry.example/v2/";
   if (!reachable_) return Error(Code::kFailedPrecondition, "no route to host");
-  if (request.url == kRoot) return HttpResponse{200, {}};
+  if (request.url == kRoot) return HttpAnswer{200, {}};
   const auto found = answers_.find(request.url.substr(kRoot.size() + std::string_view("team/app/").size()));
-  if (found == answers_.end()) return HttpResponse{404, {}};
+  if (found == answers_.end()) return HttpAnswer{404, {}};
   const auto& [path, answer] = *found;
   {
     MutexLock lock(mutex_);
     asked_.push_back(path);
   }
   const std::string_view type = answer.body.contains("\"manifests\":") ? kOciIndexType : kOciManifestType;
-  const HttpResponse head{answer.status, {{"content-type", std::string(type)}}};
+  const HttpAnswer head{answer.status, {{"content-type", std::string(type)}}};
   const ByteSpan body = AsBytes(answer.body);
   VARVE_RETURN_IF_ERROR(sink(head, body.first(body.size() / 2)));
   if (answer.before_end) VARVE_RETURN_IF_ERROR(answer.before_end(cancel));

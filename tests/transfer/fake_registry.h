@@ -45,8 +45,8 @@ class FakeRegistry final : public HttpTransport {
   std::vector<std::string> fetched() const;
   void ForgetAsked() EXCLUDES(mutex_);
 
-  Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                            const CancelToken& cancel) override EXCLUDES(mutex_);
+  Result<HttpAnswer> Send(const HttpCall& request, const ConnectionOptions&, const BodySink& sink,
+                          const CancelToken& cancel) override EXCLUDES(mutex_);
 
  private:
   std::map<std::string, Answer> answers_;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kScheme = "https://";
 
-const char* NameOf(HttpMethod method) {
+const char* NameOf(HttpVerb method) {
   constexpr const char* kNames[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
   return kNames[static_cast<int>(method)];
 }
@@ -44,8 +44,8 @@ std::vector<std::string> MemoryRegistry::TakeAsked() {
   return std::exchange(asked_, {});
 }
 
-Result<HttpResponse> MemoryRegistry::Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                                          const CancelToken& cancel) {
+Result<HttpAnswer> MemoryRegistry::Send(const HttpCall& request, const ConnectionOptions&, const BodySink& sink,
+                                        const CancelToken& cancel) {
   VARVE_RETURN_IF_ERROR(cancel.Check());
   std::string path = request.url.substr(kScheme.size());
   const auto query = QueryOf(path);
@@ -62,27 +62,27 @@ Result<HttpResponse> MemoryRegistry::Send(const HttpRequest& request, const Conn
   for (const auto& [prefix, status] : refusals_) {
     if (!line.starts_with(prefix)) continue;
     if (status == 0) return Error(Code::kUnavailable, "no route to host");
-    return HttpResponse{status, {}};
+    return HttpAnswer{status, {}};
   }
-  if (repository == nullptr) return HttpResponse{200, {}};
+  if (repository == nullptr) return HttpAnswer{200, {}};
   const std::string what = path.substr(kind + 1);
-  if (request.method == HttpMethod::kPatch) return Patch(request, path);
-  if (what.starts_with("blobs/uploads/") || request.method == HttpMethod::kPut)
+  if (request.method == HttpVerb::kPatch) return Patch(request, path);
+  if (what.starts_with("blobs/uploads/") || request.method == HttpVerb::kPut)
     return Write(request, path.substr(0, kind), what, query);
   return Read(request, *repository, what, sink);
 }
 
-Result<HttpResponse> MemoryRegistry::Read(const HttpRequest& request, Repository& repository, const std::string& what,
-                                          const BodySink& sink) {
+Result<HttpAnswer> MemoryRegistry::Read(const HttpCall& request, Repository& repository, const std::string& what,
+                                        const BodySink& sink) {
   const std::string name = what.substr(what.find('/') + 1);
   const auto blob = repository.blobs.find(name);
   const auto manifest = repository.manifests.find(name);
   const bool is_blob = what.starts_with("blobs/");
-  if (is_blob ? blob == repository.blobs.end() : manifest == repository.manifests.end()) return HttpResponse{404, {}};
-  HttpResponse head{200, {}};
+  if (is_blob ? blob == repository.blobs.end() : manifest == repository.manifests.end()) return HttpAnswer{404, {}};
+  HttpAnswer head{200, {}};
   if (!is_blob) head.headers["content-type"] = manifest->second.second;
   const std::string& body = is_blob ? blob->second : manifest->second.first;
-  if (request.method == HttpMethod::kGet) VARVE_RETURN_IF_ERROR(sink(head, AsBytes(body)));
+  if (request.method == HttpVerb::kGet) VARVE_RETURN_IF_ERROR(sink(head, AsBytes(body)));
   return head;
 }
 
@@ -91,7 +91,7 @@ std::function<void()> MemoryRegistry::TakeAction() {
   return std::exchange(at_first_upload_, {});
 }
 
-Result<HttpResponse> MemoryRegistry::Patch(const HttpRequest& request, const std::string& session) {
+Result<HttpAnswer> MemoryRegistry::Patch(const HttpCall& request, const std::string& session) {
   std::string taken;
   std::vector<std::byte> buffer(10'000);
   for (;;) {
@@ -104,16 +104,16 @@ Result<HttpResponse> MemoryRegistry::Patch(const HttpRequest& request, const std
     std::string& arrived = sessions_[session];
     arrived += taken;
     if (!breaks)
-      return HttpResponse{202,
-                          {{"location", "/v2" + session.substr(session.find('/'))},
-                           {"range", "0-" + std::to_string(arrived.size() - 1)}}};
+      return HttpAnswer{202,
+                        {{"location", "/v2" + session.substr(session.find('/'))},
+                         {"range", "0-" + std::to_string(arrived.size() - 1)}}};
     --breaks_;
     return Error(Code::kUnavailable, "connection reset");
   }
 }
 
-HttpResponse MemoryRegistry::Write(const HttpRequest& request, const std::string& name, const std::string& what,
-                                   const std::map<std::string, std::string>& query) {
+HttpAnswer MemoryRegistry::Write(const HttpCall& request, const std::string& name, const std::string& what,
+                                 const std::map<std::string, std::string>& query) {
   MutexLock lock(mutex_);
   Repository& repository = repositories_[name];
   if (what.starts_with("manifests/")) {
@@ -125,7 +125,7 @@ HttpResponse MemoryRegistry::Write(const HttpRequest& request, const std::string
   }
   const std::string session = name + "/" + what;
   const std::string location = "/v2" + session.substr(session.find('/'));
-  if (request.method == HttpMethod::kPost) {
+  if (request.method == HttpVerb::kPost) {
     if (query.contains("mount")) {
       Repository& from = repositories_[name.substr(0, name.find('/') + 1) + query.at("from")];
       const auto blob = from.blobs.find(query.at("mount"));
@@ -141,10 +141,10 @@ HttpResponse MemoryRegistry::Write(const HttpRequest& request, const std::string
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return {404, {}};
   const std::string arrived = found->second;
-  if (request.method == HttpMethod::kGet)
+  if (request.method == HttpVerb::kGet)
     return {204, {{"location", location}, {"range", "0-" + std::to_string(arrived.empty() ? 0 : arrived.size() - 1)}}};
   sessions_.erase(found);
-  if (request.method == HttpMethod::kDelete) return {204, {}};
+  if (request.method == HttpVerb::kDelete) return {204, {}};
   if (DigestOf(arrived) != query.at("digest")) return {400, {}};
   repository.blobs[query.at("digest")] = arrived;
   return {201, {}};

@@ -36,16 +36,16 @@ class MemoryRegistry final : public HttpTransport {
   // "METHOD a.example/team/app/blobs/sha256:…" of all requests since the last call.
   std::vector<std::string> TakeAsked() EXCLUDES(mutex_);
 
-  Result<HttpResponse> Send(const HttpRequest& request, const ConnectionOptions&, const BodySink& sink,
-                            const CancelToken& cancel) override EXCLUDES(mutex_);
+  Result<HttpAnswer> Send(const HttpCall& request, const ConnectionOptions&, const BodySink& sink,
+                          const CancelToken& cancel) override EXCLUDES(mutex_);
 
  private:
-  Result<HttpResponse> Read(const HttpRequest& request, Repository& repository, const std::string& what,
-                            const BodySink& sink);
+  Result<HttpAnswer> Read(const HttpCall& request, Repository& repository, const std::string& what,
+                          const BodySink& sink);
   std::function<void()> TakeAction() EXCLUDES(mutex_);
-  Result<HttpResponse> Patch(const HttpRequest& request, const std::string& session) EXCLUDES(mutex_);
-  HttpResponse Write(const HttpRequest& request, const std::string& name, const std::string& what,
-                     const std::map<std::string, std::string>& query) EXCLUDES(mutex_);
+  Result<HttpAnswer> Patch(const HttpCall& request, const std::string& session) EXCLUDES(mutex_);
+  HttpAnswer Write(const HttpCall& request, const std::string& name, const std::string& what,
+                   const std::map<std::string, std::string>& query) EXCLUDES(mutex_);
 
   std::map<std::string, int> refusals_;
   Mutex mutex_;
