@@ -74,10 +74,18 @@ bool IsPathComponent(std::string_view component) {
   return true;
 }
 
+}  // namespace
+
+bool IsRepositoryPath(std::string_view path) {
+  return path.size() <= kPathBytesMax && EachPart(path, '/', IsPathComponent);
+}
+
 bool IsTag(std::string_view tag) {
   return !tag.empty() && tag.size() <= kTagBytesMax && IsWord(tag.front()) &&
          std::ranges::all_of(tag, [](char c) { return IsWord(c) || c == '.' || c == '-'; });
 }
+
+namespace {
 
 struct SplitName {
   std::string domain;

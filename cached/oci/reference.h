@@ -30,4 +30,8 @@ struct Reference {
   std::string FamiliarRepository() const;  // "debian"
 };
 
+// The two parts that a registry's own addresses have.
+bool IsRepositoryPath(std::string_view path);
+bool IsTag(std::string_view tag);
+
 }  // namespace varve

@@ -1,4 +1,5 @@
-// Any bytes as a manifest or an index: refused, or one of the two and within the limits.
+// Any bytes as a manifest or an index: refused, or one of the two and within the limits; and as what is put into a
+// registry.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include "cached/oci/image_config.h"
 #include "cached/oci/manifest.h"
 #include "cached/oci/media_types.h"
+#include "cached/oci/references.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size) {
   const varve::ByteSpan json = std::as_bytes(std::span(input, size));
@@ -18,6 +20,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     VARVE_CHECK(!(manifest.ok() && index.ok()) && (kind.ok() || (!manifest.ok() && !index.ok())));
     if (manifest.ok()) {
       VARVE_CHECK(*kind == varve::ManifestKind::kManifest && manifest->layers.size() <= varve::kLayersMax);
+    }
+    const auto references = varve::ParseReferences(json, type, varve::kManifestBytesMax);
+    if (references.ok()) {
+      VARVE_CHECK(!references->media_type.empty() && references->layers.size() <= varve::kLayersMax &&
+                  references->manifests.size() <= varve::kIndexEntriesMax);
     }
     if (!index.ok()) continue;
     VARVE_CHECK(*kind == varve::ManifestKind::kIndex && index->manifests.size() <= varve::kIndexEntriesMax);
