@@ -255,6 +255,18 @@ Result<std::vector<Repositories::Referrer>> Repositories::ListReferrers(std::str
   return referrers;
 }
 
+Result<std::vector<Digest>> Repositories::ListManifests(std::string_view repository, const std::optional<Digest>& after,
+                                                        std::size_t most) {
+  VARVE_ASSIGN_OR_RETURN(const Names names, NamesBehind(Column::kRepositoryManifest, repository, "",
+                                                        after ? KeyOf(*after) : std::string_view(), most));
+  std::vector<Digest> manifests;
+  for (const std::string& name : names) {
+    VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(AsBytes(name)));
+    manifests.push_back(digest);
+  }
+  return manifests;
+}
+
 Result<bool> Repositories::Exists(std::string_view repository) {
   for (const Column column : {Column::kRepositoryManifest, Column::kRepositoryBlob}) {
     VARVE_ASSIGN_OR_RETURN(const Names names, NamesBehind(column, repository, "", "", 1));

@@ -60,6 +60,8 @@ class Repositories {
   // Lists are in the order of bytes, begin behind `after` (empty: at the start), and have `most` entries at most.
   Result<std::vector<std::string>> ListTags(std::string_view repository, std::string_view after, std::size_t most);
   Result<std::vector<std::string>> ListRepositories(std::string_view after, std::size_t most);
+  Result<std::vector<Digest>> ListManifests(std::string_view repository, const std::optional<Digest>& after,
+                                            std::size_t most);
   // The manifests whose subject is `subject`, which need not be there.
   using Referrer = std::pair<Digest, store::RepositoryManifest>;
   Result<std::vector<Referrer>> ListReferrers(std::string_view repository, const Digest& subject,

@@ -121,11 +121,9 @@ Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<
                                const std::string& source, BlobFetcher& fetcher, const ProgressSink& progress,
                                const CancelToken& cancel, Order order) {
   const auto writer = store_.OpenWriter();  // its session leases the layers until the image refers to them
-  std::vector<Layer> layers;
-  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    layers.push_back({image.manifest.layers[i], image.config.diff_ids[i]});
-    progress({layers[i].blob.digest, LayerProgress::State::kWaiting, 0, layers[i].blob.size_bytes});
-  }
+  const std::vector<Layer> layers = LayersOf(image);
+  for (const Layer& layer : layers)
+    progress({layer.blob.digest, LayerProgress::State::kWaiting, 0, layer.blob.size_bytes});
   VARVE_RETURN_IF_ERROR(InstallLayers(layers, order == Order::kParallel ? options_.parallel_layers : 1, source,
                                       writer->session(), fetcher, progress, cancel));
   const std::vector<ChainId> chain_ids = ChainIdsOf(image.config.diff_ids);
@@ -142,6 +140,19 @@ Status ImageInstaller::Install(const ImageDocuments& image, const std::optional<
   commit.index = image.index;
   commit.now = clock_.Now();
   return store_.CommitImage(*writer, commit, [&] { return cancel.Check(); });
+}
+
+std::vector<ImageInstaller::Layer> ImageInstaller::LayersOf(const ImageDocuments& image) {
+  std::vector<Layer> layers;
+  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i)
+    layers.push_back({image.manifest.layers[i], image.config.diff_ids[i]});
+  return layers;
+}
+
+Status ImageInstaller::InstallLayersOnly(const ImageDocuments& image, const std::string& source, BlobFetcher& fetcher,
+                                         const CancelToken& cancel) {
+  LeaseTable::Session session(store_.leases());
+  return InstallLayers(LayersOf(image), 1, source, session, fetcher, [](const LayerProgress&) {}, cancel);
 }
 
 Status ImageInstaller::InstallLayers(std::span<const Layer> layers, std::size_t parallel, const std::string& source,

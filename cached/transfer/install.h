@@ -90,6 +90,10 @@ class ImageInstaller {
                  BlobFetcher& fetcher, const ProgressSink& progress, const CancelToken& cancel,
                  Order order = Order::kParallel);
 
+  // The layers alone. No image needs them yet: that they stay is the caller's to see to, by whatever names their blobs.
+  Status InstallLayersOnly(const ImageDocuments& image, const std::string& source, BlobFetcher& fetcher,
+                           const CancelToken& cancel);
+
   // Takes in a layer that is here and damaged once more, and stores what of it cannot be read (RestoreLayer); `chunks`
   // are those that could not be.
   Status RefetchLayer(const Descriptor& blob, const Digest& diff_id, const std::string& source,
@@ -101,6 +105,7 @@ class ImageInstaller {
     Descriptor blob;
     Digest diff_id;
   };
+  static std::vector<Layer> LayersOf(const ImageDocuments& image);
   Status InstallLayers(std::span<const Layer> layers, std::size_t parallel, const std::string& source,
                        LeaseTable::Session& session, BlobFetcher& fetcher, const ProgressSink& progress,
                        const CancelToken& cancel);
