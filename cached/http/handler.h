@@ -25,6 +25,9 @@ class HttpBodyTaker {
 
 constexpr std::size_t kHttpPieceBytes = 256 << 10;
 
+// An answer, or who takes the body first.
+using HttpReply = std::variant<HttpResponse, std::unique_ptr<HttpBodyTaker>>;
+
 // Says what is answered. Thread-safe. Must outlive its server.
 class HttpHandler {
  public:
@@ -36,7 +39,7 @@ class HttpHandler {
   virtual Place PlaceOf(const HttpRequest& request) const = 0;
   // A taker gets the body (100 Continue is sent first, if the client waits for it). An answer means that the body is of
   // no interest: a short one is read and dropped, otherwise the connection closes after the answer.
-  virtual std::variant<HttpResponse, std::unique_ptr<HttpBodyTaker>> Handle(const HttpRequest& request) = 0;
+  virtual HttpReply Handle(const HttpRequest& request) = 0;
 };
 
 // An exchange that has ended.

@@ -18,4 +18,7 @@ struct HttpTarget {
 // characters, encoded or not. Encoded slashes become slashes: no name of ours may hold one.
 Result<HttpTarget> ParseHttpTarget(std::string_view target);
 
+// `text` as a value in a query: all but letters, digits and "-._~" becomes "%XX".
+std::string PercentEncode(std::string_view text);
+
 }  // namespace varve

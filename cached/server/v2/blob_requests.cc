@@ -1,0 +1,201 @@
+#include "cached/server/v2/blob_requests.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "cached/http/range.h"
+#include "cached/server/v2/failure.h"
+#include "cached/server/v2/reply.h"
+
+namespace varve::v2 {
+namespace {
+
+constexpr std::string_view kBlobType = "application/octet-stream";
+
+// The inclusive range of what an upload has, as distribution writes it: "0-0" where there is nothing, too.
+std::string RangeOf(std::uint64_t size_bytes) { return fmt::format("0-{}", size_bytes == 0 ? 0 : size_bytes - 1); }
+
+HttpResponse UploadReply(int status, const Uploads::Name& name, std::uint64_t size_bytes) {
+  HttpResponse response = EmptyReply(status, fmt::format("/v2/{}/blobs/uploads/{}", name.repository, name.id));
+  response.fields.Set("Range", RangeOf(size_bytes));
+  response.fields.Set("Docker-Upload-UUID", name.id);
+  return response;
+}
+
+HttpResponse CreatedReply(const std::string& repository, const Digest& digest) {
+  HttpResponse response = EmptyReply(201, fmt::format("/v2/{}/blobs/{}", repository, digest.ToString()));
+  response.fields.Set("Docker-Content-Digest", digest.ToString());
+  return response;
+}
+
+HttpResponse TooLarge(std::uint64_t most_bytes) {
+  return ErrorReply(413, "SIZE_INVALID", fmt::format("a blob may have at most {} bytes here", most_bytes));
+}
+
+// "0-1023", or "bytes 0-1023/*" as some clients write it: where a piece begins and ends, inclusive.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> ParseContentRange(std::string_view text) {
+  if (text.starts_with("bytes ")) text.remove_prefix(6);
+  text = text.substr(0, text.find('/'));
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  const char* const end = text.data() + text.size();
+  const auto [dash, error] = std::from_chars(text.data(), end, first);
+  if (error != std::errc() || dash == end || *dash != '-') return std::nullopt;
+  const auto [rest, last_error] = std::from_chars(dash + 1, end, last);
+  if (last_error != std::errc() || rest != end || last < first) return std::nullopt;
+  return std::pair(first, last);
+}
+
+// Takes the body of a request as a piece of an upload, or as its last one.
+class PieceTaker final : public HttpBodyTaker {
+ public:
+  // `digest`: the upload ends with this piece.
+  PieceTaker(RegistryHost& registry, const HttpRequest& request, Uploads::Hold upload, std::optional<Digest> digest)
+      : registry_(registry), request_(request), upload_(std::move(upload)), digest_(digest) {}
+
+  std::optional<HttpResponse> Take(ByteSpan piece) override {
+    if (piece.size() > registry_.options().blob_bytes_max - upload_.size_bytes())
+      return TooLarge(registry_.options().blob_bytes_max);
+    const Status appended = upload_.Append(piece);
+    if (!appended.ok()) return FailureReply(request_, appended.error(), kUploadWords);
+    return std::nullopt;
+  }
+
+  HttpResponse Finish() override {
+    if (!digest_) return UploadReply(202, upload_.name(), upload_.size_bytes());
+    const std::string repository = upload_.name().repository;
+    const Status published = registry_.PublishBlob(std::move(upload_), *digest_);
+    if (published.ok()) return CreatedReply(repository, *digest_);
+    if (published.error().code() == Code::kDataLoss)
+      return ErrorReply(400, "DIGEST_INVALID", published.error().message());
+    return FailureReply(request_, published.error(), kUploadWords);
+  }
+
+ private:
+  RegistryHost& registry_;
+  const HttpRequest& request_;
+  Uploads::Hold upload_;
+  const std::optional<Digest> digest_;
+};
+
+// An upload that can never fit is refused before its first byte.
+bool Announces(const HttpRequest& request, std::uint64_t more_than_bytes) {
+  return request.content_length && *request.content_length > more_than_bytes;
+}
+
+HttpReply ReadBlob(RegistryHost& registry, const HttpRequest& request, const Route& route, const Digest& digest) {
+  // Pushers ask by HEAD.
+  const auto asker = request.method == HttpMethod::kHead ? RegistryHost::Asker::kPusher : RegistryHost::Asker::kReader;
+  auto blob = registry.GetBlob(route.repository, digest, asker);
+  if (!blob.ok()) return FailureReply(request, blob.error(), kBlobWords);
+  HttpResponse response;
+  response.fields.Set("Content-Type", std::string(kBlobType));
+  response.fields.Set("Docker-Content-Digest", digest.ToString());
+  response.fields.Set("Accept-Ranges", "bytes");
+  response.fields.Set("ETag", fmt::format("\"{}\"", digest.ToString()));
+  response.fields.Set("Cache-Control", "max-age=31536000, immutable");
+  HttpFileBody body{std::move(blob->file), 0, blob->size_bytes};
+  const HttpRange range = ParseHttpRange(request.fields.Find("Range"), blob->size_bytes);
+  if (range.kind == HttpRange::Kind::kUnsatisfiable) {
+    HttpResponse refusal = ErrorReply(416, "RANGE_INVALID", "the range begins behind the blob's end");
+    refusal.fields.Set("Content-Range", range.ContentRange(blob->size_bytes));
+    return refusal;
+  }
+  if (range.kind == HttpRange::Kind::kPart) {
+    response.status = 206;
+    response.fields.Set("Content-Range", range.ContentRange(blob->size_bytes));
+    body.offset_bytes = range.offset_bytes;
+    body.length_bytes = range.length_bytes;
+  }
+  response.body = std::move(body);
+  return response;
+}
+
+HttpReply TakePiece(RegistryHost& registry, const HttpRequest& request, Uploads::Hold upload,
+                    std::optional<Digest> digest) {
+  const std::uint64_t room = registry.options().blob_bytes_max - upload.size_bytes();
+  if (Announces(request, room)) return TooLarge(registry.options().blob_bytes_max);
+  if (const auto text = request.fields.Find("Content-Range")) {
+    const auto range = ParseContentRange(*text);
+    if (!range) return ErrorReply(400, "BLOB_UPLOAD_INVALID", "Content-Range must be FIRST-LAST");
+    if (range->first != upload.size_bytes()) {
+      HttpResponse refusal =
+          ErrorReply(416, "BLOB_UPLOAD_INVALID",
+                     fmt::format("the upload has {} bytes, the piece begins at {}", upload.size_bytes(), range->first));
+      refusal.fields.Set("Range", RangeOf(upload.size_bytes()));
+      refusal.fields.Set("Location", request.path);
+      return refusal;
+    }
+    if (request.content_length && *request.content_length != range->second - range->first + 1)
+      return ErrorReply(400, "SIZE_INVALID", "Content-Range and Content-Length do not fit");
+  }
+  return std::make_unique<PieceTaker>(registry, request, std::move(upload), digest);
+}
+
+}  // namespace
+
+HttpReply HandleBlob(RegistryHost& registry, const HttpRequest& request, const Route& route) {
+  const auto digest = Digest::Parse(route.reference);
+  if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
+  if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead)
+    return ReadBlob(registry, request, route, *digest);
+  if (request.method != HttpMethod::kDelete) return NotAllowedReply("GET, HEAD, DELETE");
+  const Status deleted = registry.DeleteBlob(route.repository, *digest);
+  if (!deleted.ok()) return FailureReply(request, deleted.error(), kBlobWords);
+  return EmptyReply(202);
+}
+
+HttpReply HandleUploads(RegistryHost& registry, const HttpRequest& request, const Route& route,
+                        const std::string& from) {
+  if (request.method != HttpMethod::kPost) return NotAllowedReply("POST");
+  const auto mount = request.query.Find("mount");
+  if (mount && !from.empty()) {
+    const auto digest = Digest::Parse(*mount);
+    if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
+    const Status mounted = registry.MountBlob(route.repository, *digest, from);
+    if (mounted.ok()) return CreatedReply(route.repository, *digest);
+    if (mounted.error().code() != Code::kNotFound) return FailureReply(request, mounted.error(), kBlobWords);
+  }
+  std::optional<Digest> whole;
+  if (const auto text = request.query.Find("digest")) {
+    const auto digest = Digest::Parse(*text);
+    if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
+    whole = *digest;
+  }
+  auto upload = registry.uploads().Start(route.repository);
+  if (!upload.ok()) return FailureReply(request, upload.error(), kUploadWords);
+  if (whole) return TakePiece(registry, request, *std::move(upload), whole);
+  HttpResponse response = UploadReply(202, upload->name(), 0);
+  return response;
+}
+
+HttpReply HandleUpload(RegistryHost& registry, const HttpRequest& request, const Route& route) {
+  std::optional<Digest> end;
+  if (request.method == HttpMethod::kPut) {
+    const auto digest = Digest::Parse(request.query.Find("digest").value_or(""));
+    if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
+    end = *digest;
+  }
+  auto upload = registry.uploads().Continue({route.repository, route.reference});
+  if (!upload.ok()) return FailureReply(request, upload.error(), kUploadWords);
+  switch (request.method) {
+    case HttpMethod::kGet:
+    case HttpMethod::kHead:
+      return UploadReply(204, upload->name(), upload->size_bytes());
+    case HttpMethod::kPatch:
+    case HttpMethod::kPut:
+      return TakePiece(registry, request, *std::move(upload), end);
+    case HttpMethod::kDelete: {
+      const Status cancelled = upload->Cancel();
+      if (!cancelled.ok()) return FailureReply(request, cancelled.error(), kUploadWords);
+      return EmptyReply(204);
+    }
+    default:
+      return NotAllowedReply("GET, PATCH, PUT, DELETE");
+  }
+}
+
+}  // namespace varve::v2
