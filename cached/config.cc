@@ -5,116 +5,36 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
-#include <optional>
-
-// Header only, so that nothing throws: parse errors are values.
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include "cached/base/fs.h"
+#include "cached/config_values.h"
 
 namespace varve {
 namespace {
 
 constexpr std::uint64_t kFileBytesMax = 64 << 10;
 
-Error Bad(std::string problem) { return {Code::kInvalidArgument, std::move(problem)}; }
-
-// "40GiB", "500MB" or "4096".
-std::optional<std::uint64_t> ParseSize(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 10> kUnits = {{{"", 1},
-                                                                                  {"B", 1},
-                                                                                  {"KB", 1'000},
-                                                                                  {"MB", 1'000'000},
-                                                                                  {"GB", 1'000'000'000},
-                                                                                  {"TB", 1'000'000'000'000},
-                                                                                  {"KiB", 1ull << 10},
-                                                                                  {"MiB", 1ull << 20},
-                                                                                  {"GiB", 1ull << 30},
-                                                                                  {"TiB", 1ull << 40}}};
-  std::uint64_t number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<std::size_t>(rest - text.data()));
-  const auto found = std::ranges::find(kUnits, unit, &std::pair<std::string_view, std::uint64_t>::first);
-  std::uint64_t bytes = 0;
-  if (found == kUnits.end() || __builtin_mul_overflow(number, found->second, &bytes)) return std::nullopt;
-  return bytes;
-}
-
-Result<std::uint64_t> NumberIn(const toml::node& node, std::uint64_t least, std::uint64_t most) {
-  const auto number = node.value_exact<std::int64_t>();
-  if (!number) return Bad("must be an integer");
-  if (*number < 0 || static_cast<std::uint64_t>(*number) < least || static_cast<std::uint64_t>(*number) > most)
-    return Bad(fmt::format("must be from {} to {}", least, most));
-  return static_cast<std::uint64_t>(*number);
-}
-
-Result<std::uint64_t> SizeIn(const toml::node& node, std::uint64_t least, std::uint64_t most) {
-  const auto text = node.value_exact<std::string_view>();
-  if (!text) return NumberIn(node, least, most).In("a size in bytes, or a string such as \"40GiB\"");
-  const auto bytes = ParseSize(*text);
-  if (!bytes) return Bad(fmt::format("\"{}\" is not a size; write one such as 4096, \"500MB\" or \"40GiB\"", *text));
-  if (*bytes < least || *bytes > most) return Bad(fmt::format("must be from {} to {} bytes", least, most));
-  return *bytes;
-}
-
-Result<std::string> TextOf(const toml::node& node) {
-  const auto text = node.value_exact<std::string>();
-  if (!text) return Bad("must be a string");
-  return *text;
-}
-
-template <class Target>
-Status SetNumber(const toml::node& node, std::uint64_t least, std::uint64_t most, Target& target) {
-  VARVE_ASSIGN_OR_RETURN(const std::uint64_t number, NumberIn(node, least, most));
-  target = static_cast<Target>(number);
-  return Ok();
-}
-
-template <class Target>
-Status SetSize(const toml::node& node, std::uint64_t least, std::uint64_t most, Target& target) {
-  VARVE_ASSIGN_OR_RETURN(const std::uint64_t bytes, SizeIn(node, least, most));
-  target = static_cast<Target>(bytes);
-  return Ok();
-}
-
-Status SetLogLevel(const toml::node& node, LogLevel& level) {
+Status SetLogLevel(const Node& node, LogLevel& level) {
   constexpr std::array<std::string_view, 4> kNames = {"debug", "info", "warning", "error"};  // as in LogLevel
-  VARVE_ASSIGN_OR_RETURN(const std::string name, TextOf(node));
-  const auto found = std::ranges::find(kNames, name);
-  if (found == kNames.end()) return Bad("must be \"debug\", \"info\", \"warning\" or \"error\"");
-  level = static_cast<LogLevel>(found - kNames.begin());
+  VARVE_ASSIGN_OR_RETURN(const std::size_t place, ChoiceIn(node, kNames));
+  level = static_cast<LogLevel>(place);
   return Ok();
 }
 
-Status SetGroup(const toml::node& node, std::optional<gid_t>& group) {
-  VARVE_ASSIGN_OR_RETURN(const std::string name, TextOf(node));
+Status SetGroup(const Node& node, std::optional<gid_t>& group) {
+  VARVE_ASSIGN_OR_RETURN(const std::string name, TextIn(node));
   ::group entry{};
   ::group* found = nullptr;
   std::array<char, 64 << 10> buffer{};
   const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (error != 0) return ErrnoError(error, "group \"" + name + "\"");
-  if (found == nullptr) return Bad("the group \"" + name + "\" does not exist");
+  if (found == nullptr) return BadConfig("the group \"" + name + "\" does not exist");
   group = found->gr_gid;
   return Ok();
 }
 
-constexpr std::uint64_t kNoMore = std::numeric_limits<std::int64_t>::max();
-
-struct Key {
-  std::string_view table;
-  std::string_view name;
-  std::string_view about;
-  Status (*set)(const toml::node& node, DaemonConfig& config);
-};
-using Node = toml::node;
-
-// All there are. docs/man/cached.toml.5 has the same, with the defaults.
-constexpr Key kKeys[] = {
+// All there are, beside those of [registry]. docs/man/cached.toml.5 has the same, with the defaults.
+constexpr ConfigKeyRule kKeys[] = {
     {"store", "chunk_min_bytes", "least bytes of a chunk, for a store that is created; an existing one keeps its own",
      [](const Node& node, DaemonConfig& config) {
        return SetSize(node, 1, kChunkBytesMax, config.server.store.chunker.min_bytes);
@@ -158,21 +78,28 @@ constexpr Key kKeys[] = {
      [](const Node& node, DaemonConfig& config) { return SetLogLevel(node, config.log_level); }},
 };
 
-std::string Dotted(const Key& key) { return fmt::format("{}.{}", key.table, key.name); }
+std::vector<ConfigKeyRule> AllKeys() {
+  std::vector<ConfigKeyRule> keys(std::begin(kKeys), std::end(kKeys));
+  keys.insert(keys.end(), RegistryConfigKeys().begin(), RegistryConfigKeys().end());
+  return keys;
+}
+
+std::string Dotted(const ConfigKeyRule& key) { return fmt::format("{}.{}", key.table, key.name); }
 
 std::string At(const std::string& path, const toml::source_region& where) {
   return fmt::format("{}:{}", path, where.begin.line);
 }
 
-Status ApplyTable(const std::string& path, const toml::key& table, const toml::node& node, DaemonConfig& config) {
-  if (std::ranges::find(kKeys, table.str(), &Key::table) == std::end(kKeys))
-    return Bad(fmt::format("{}: unknown key {}", At(path, table.source()), table.str()));
-  if (!node.is_table()) return Bad(fmt::format("{}: {}: must be a table", At(path, table.source()), table.str()));
+Status ApplyTable(const std::string& path, const toml::key& table, const Node& node, DaemonConfig& config) {
+  const std::vector<ConfigKeyRule> keys = AllKeys();
+  if (std::ranges::find(keys, table.str(), &ConfigKeyRule::table) == keys.end())
+    return BadConfig(fmt::format("{}: unknown key {}", At(path, table.source()), table.str()));
+  if (!node.is_table()) return BadConfig(fmt::format("{}: {}: must be a table", At(path, table.source()), table.str()));
   for (const auto& [name, value] : *node.as_table()) {
     const auto key = std::ranges::find_if(
-        kKeys, [&](const Key& known) { return known.table == table.str() && known.name == name.str(); });
-    if (key == std::end(kKeys))
-      return Bad(fmt::format("{}: unknown key {}.{}", At(path, name.source()), table.str(), name.str()));
+        keys, [&](const ConfigKeyRule& known) { return known.table == table.str() && known.name == name.str(); });
+    if (key == keys.end())
+      return BadConfig(fmt::format("{}: unknown key {}.{}", At(path, name.source()), table.str(), name.str()));
     VARVE_RETURN_IF_ERROR(key->set(value, config).In(Dotted(*key)).In(At(path, name.source())));
   }
   return Ok();
@@ -183,7 +110,8 @@ Status ApplyTable(const std::string& path, const toml::key& table, const toml::n
 Status ApplyConfig(const std::string& path, std::string_view text, DaemonConfig& config) {
   const toml::parse_result parsed = toml::parse(text, path);
   if (!parsed)
-    return Bad(fmt::format("{}: {}", At(path, parsed.error().source()), std::string(parsed.error().description())));
+    return BadConfig(
+        fmt::format("{}: {}", At(path, parsed.error().source()), std::string(parsed.error().description())));
   for (const auto& [table, node] : parsed.table()) VARVE_RETURN_IF_ERROR(ApplyTable(path, table, node, config));
   return Ok();
 }
@@ -208,7 +136,7 @@ Result<DaemonConfig> LoadConfig(const RootPaths& paths, const std::string& given
 
 std::vector<ConfigKey> ConfigKeys() {
   std::vector<ConfigKey> keys;
-  for (const Key& key : kKeys) keys.push_back({Dotted(key), std::string(key.about)});
+  for (const ConfigKeyRule& key : AllKeys()) keys.push_back({Dotted(key), std::string(key.about)});
   return keys;
 }
 

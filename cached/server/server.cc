@@ -55,9 +55,16 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   ImagesService images(*store, catalog, installer, transport, leases,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });
   RegistryService registry(*store, catalog, transport);
-  StoreService store_service(*store, catalog, pruner, installer, transport);
+  std::unique_ptr<RegistryEndpoint> hosting;
+  StoreService store_service(*store, catalog, pruner, installer, transport,
+                             [&](const Store::KeepWaiting& keep_waiting) {
+                               return hosting == nullptr ? Ok() : hosting->WaitForIntake(keep_waiting);
+                             });
   SystemService system(paths, options.config_files, driver, [&] { ::eventfd_write(client_stop.get(), 1); });
 
+  if (!options.hosting.listen.empty()) {
+    VARVE_ASSIGN_OR_RETURN(hosting, RegistryEndpoint::Start(*store, installer, Clock::Real(), options.hosting));
+  }
   VARVE_RETURN_IF_ERROR(Fs::Real().MakeDirectories(paths.sockets));
   const std::string socket = paths.socket("cached");
   VARVE_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Create(socket, options.listen_group));
@@ -77,6 +84,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   AcceptUntilStop(listener, *server, stop_fd, client_stop.get());
   server->Shutdown(std::chrono::system_clock::now() + options.stop_grace);
   server->Wait();
+  hosting.reset();
   ::unlink(socket.c_str());
   LogInfo("stopped");
   return Ok();

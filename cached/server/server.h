@@ -10,6 +10,7 @@
 
 #include "cached/base/result.h"
 #include "cached/base/root_paths.h"
+#include "cached/server/registry_endpoint.h"
 #include "cached/store/store.h"
 #include "cached/transfer/install.h"
 
@@ -18,6 +19,7 @@ namespace varve {
 struct ServerOptions {
   StoreOptions store;
   InstallOptions install;
+  HostingOptions hosting;
   std::uint64_t max_store_bytes = 0;      // 0: nothing is evicted
   std::optional<gid_t> listen_group;      // whose members may use the socket, beside root
   std::vector<std::string> config_files;  // that these options come from, for the status

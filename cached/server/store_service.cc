@@ -45,7 +45,14 @@ grpc::Status StoreService::Usage(grpc::ServerContext*, const v1::UsageRequest* r
   return grpc::Status::OK;
 }
 
-grpc::Status StoreService::Prune(grpc::ServerContext*, const v1::PruneRequest* request, v1::PruneReply* reply) {
+grpc::Status StoreService::Prune(grpc::ServerContext* context, const v1::PruneRequest* request, v1::PruneReply* reply) {
+  if (request->originals()) {
+    const Status idle = await_intake_([&]() -> Status {
+      if (context->IsCancelled()) return Error(Code::kCancelled, "cancelled");
+      return Ok();
+    });
+    if (!idle.ok()) return ToGrpc(idle.error().In("prune"));
+  }
   VARVE_GRPC_ASSIGN_OR_RETURN(const std::uint64_t before, DiskBytes(store_.paths().root));
   CollectOptions options;
   if (request->all()) options.images = CollectOptions::Images::kUnused;

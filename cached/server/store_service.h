@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "cached/base/mutex.h"
 #include "cached/server/pruner.h"
 #include "cached/transfer/repair.h"
@@ -10,8 +13,16 @@ namespace varve {
 // varve.v1.Store. Everything must outlive it.
 class StoreService final : public v1::Store::Service {
  public:
-  StoreService(Store& store, Catalog& catalog, Pruner& pruner, ImageInstaller& installer, HttpTransport& transport)
-      : store_(store), catalog_(catalog), pruner_(pruner), installer_(installer), transport_(transport) {}
+  // Returns once no original is needed for work in progress; an error of `keep_waiting` ends the wait.
+  using AwaitIntake = std::function<Status(const Store::KeepWaiting& keep_waiting)>;
+  StoreService(Store& store, Catalog& catalog, Pruner& pruner, ImageInstaller& installer, HttpTransport& transport,
+               AwaitIntake await_intake)
+      : await_intake_(std::move(await_intake)),
+        store_(store),
+        catalog_(catalog),
+        pruner_(pruner),
+        installer_(installer),
+        transport_(transport) {}
 
   grpc::Status Usage(grpc::ServerContext* context, const v1::UsageRequest* request, v1::UsageReply* reply) override;
   grpc::Status Prune(grpc::ServerContext* context, const v1::PruneRequest* request, v1::PruneReply* reply) override;
@@ -29,6 +40,7 @@ class StoreService final : public v1::Store::Service {
                           v1::BenchDedupReply* reply) override;
 
  private:
+  const AwaitIntake await_intake_;
   Store& store_;
   Catalog& catalog_;
   Pruner& pruner_;
