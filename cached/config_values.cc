@@ -78,7 +78,10 @@ Result<std::vector<std::string>> TextsIn(const Node& node) {
 Result<std::size_t> ChoiceIn(const Node& node, std::span<const std::string_view> names) {
   VARVE_ASSIGN_OR_RETURN(const std::string name, TextIn(node));
   const auto found = std::ranges::find(names, name);
-  if (found == names.end()) return BadConfig(fmt::format("must be one of \"{}\"", fmt::join(names, "\", \"")));
+  if (found == names.end()) {
+    return BadConfig(
+        fmt::format("must be \"{}\" or \"{}\"", fmt::join(names.first(names.size() - 1), "\", \""), names.back()));
+  }
   return static_cast<std::size_t>(found - names.begin());
 }
 

@@ -40,7 +40,7 @@ class HostedFetcher final : public BlobFetcher {
 // Of what a registry is given, only this has layers to mount; a builder's cache or an artifact may have tars as well,
 // but no config that says what they are.
 bool IsImage(const References& references) {
-  return IsManifest(references.media_type) && references.config &&
+  return IsManifest(references.media_type) && references.config.has_value() &&
          (references.config->media_type == kOciConfigType || references.config->media_type == kDockerConfigType) &&
          std::ranges::all_of(references.layers, [](const Descriptor& layer) {
            return IsLayer(layer.media_type) && !IsForeignLayer(layer.media_type);
@@ -145,7 +145,7 @@ Status LayerIntake::TakeIn(const Item& item) {
   if (!stored.ok()) return stored.error();
   VARVE_ASSIGN_OR_RETURN(const References references,
                          ParseReferences(*stored->bytes, stored->media_type, registry_.options().manifest_bytes_max));
-  if (!IsImage(references) || references.layers.empty()) return Ok();
+  if (!references.config || !IsImage(references) || references.layers.empty()) return Ok();
   bool all_known = true;
   for (const Descriptor& layer : references.layers) {
     VARVE_ASSIGN_OR_RETURN(const auto blob, store_.FindBlob(layer.digest));

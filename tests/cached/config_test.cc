@@ -53,6 +53,43 @@ TEST(ConfigTest, SetsWhatItNamesAndLeavesTheRest) {
   EXPECT_EQ(config.server.install.parallel_layers, InstallOptions().parallel_layers);
 }
 
+TEST(ConfigTest, ReadsWhatTheRegistryIsToBe) {
+  const HostingOptions hosting = Applied(R"(
+    [registry]
+    listen = ":5000"
+    tls_certificate = "/c.pem"
+    tls_key = "/k.pem"
+    htpasswd = "/users"
+    anonymous = "read"
+    read_only_users = ["reader"]
+    max_blob_bytes = "1GiB"
+    delete = false
+    [[registry.access]]
+    repositories = ["team/*"]
+    users = ["ci", "*"]
+    actions = ["pull", "delete"]
+  )")
+                                     .server.hosting;
+  EXPECT_EQ(hosting.listen, ":5000");
+  EXPECT_EQ(hosting.tls.certificate_file, "/c.pem");
+  EXPECT_EQ(hosting.access.htpasswd_file, "/users");
+  EXPECT_TRUE(hosting.access.anonymous_may_read);
+  EXPECT_EQ(hosting.access.read_only_users, std::vector<std::string>{"reader"});
+  EXPECT_EQ(hosting.host.blob_bytes_max, 1u << 30);
+  EXPECT_FALSE(hosting.api.deletes);
+  ASSERT_EQ(hosting.access.rules.size(), 1u);
+  EXPECT_EQ(hosting.access.rules[0].repositories, std::vector<std::string>{"team/*"});
+  EXPECT_EQ(hosting.access.rules[0].actions, (std::vector{v2::Action::kPull, v2::Action::kDelete}));
+}
+
+TEST(ConfigTest, RefusesRulesThatAreNone) {
+  EXPECT_EQ(ErrorOf("registry.access = 1"), "x.toml:1: registry.access: must be tables: [[registry.access]]");
+  EXPECT_EQ(ErrorOf("[[registry.access]]\nusers = [\"a\"]"), "x.toml:1: registry.access: a rule needs repositories");
+  EXPECT_EQ(ErrorOf("[[registry.access]]\nrepositories = [\"a\"]\nactions = [\"read\"]"),
+            "x.toml:1: registry.access: actions: must be \"pull\", \"push\" or \"delete\"");
+  EXPECT_EQ(ErrorOf("registry.anonymous = \"write\""), "x.toml:1: registry.anonymous: must be \"none\" or \"read\"");
+}
+
 TEST(ConfigTest, ReadsSizesWithBinaryAndDecimalUnits) {
   const auto limit = [](const std::string& value) {
     return Applied("gc.max_store_bytes = " + value).server.max_store_bytes;

@@ -84,10 +84,11 @@ std::optional<HttpResponse> Api::RefusalOf(const HttpRequest& request) {
 HttpReply Api::Handle(const HttpRequest& request) {
   Admission admission = Admit(request);
   if (admission.refusal) return *std::move(admission.refusal);
-  auto route = ParseRoute(request.path);
-  if (!route.ok()) return ErrorReply(400, "NAME_INVALID", route.error().message());
-  if (!*route) return ErrorReply(404, "NAME_UNKNOWN", "no such address: the registry's begin with /v2/");
-  HttpReply reply = Dispatch(request, admission.user, **route);
+  auto parsed = ParseRoute(request.path);
+  if (!parsed.ok()) return ErrorReply(400, "NAME_INVALID", parsed.error().message());
+  const std::optional<v2::Route> route = *std::move(parsed);
+  if (!route) return ErrorReply(404, "NAME_UNKNOWN", "no such address: the registry's begin with /v2/");
+  HttpReply reply = Dispatch(request, admission.user, *route);
   if (auto* const response = std::get_if<HttpResponse>(&reply))
     response->fields.Set("Docker-Distribution-API-Version", "registry/2.0");  // docker of before 2020 asks for it
   return reply;

@@ -41,8 +41,9 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> ParseContentRange(std::st
   text = text.substr(0, text.find('/'));
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  const char* const end = text.data() + text.size();
-  const auto [dash, error] = std::from_chars(text.data(), end, first);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [dash, error] = std::from_chars(begin, end, first);
   if (error != std::errc() || dash == end || *dash != '-') return std::nullopt;
   const auto [rest, last_error] = std::from_chars(dash + 1, end, last);
   if (last_error != std::errc() || rest != end || last < first) return std::nullopt;

@@ -49,7 +49,8 @@ class ManifestTaker final : public HttpBodyTaker {
     HttpResponse response =
         EmptyReply(201, fmt::format("/v2/{}/manifests/{}", route_.repository, put->digest.ToString()));
     response.fields.Set("Docker-Content-Digest", put->digest.ToString());
-    if (put->subject) response.fields.Set("OCI-Subject", put->subject->ToString());
+    const std::optional<Digest>& subject = put->subject;
+    if (subject) response.fields.Set("OCI-Subject", subject->ToString());
     for (const std::string& tag : tags) response.fields.Add("OCI-Tag", tag);
     return response;
   }
