@@ -5,6 +5,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import resource
 import socket
 import ssl
 import subprocess
@@ -99,6 +100,38 @@ class HostingTest(NodeTest):
         for name in ("by/podman:1", "by/buildah:1"):
             self.assertEqual(self.node.varve("run", "--rm", "--network", "none", f"{self.host}/{name}", "/bin/cat", "/etc/name"), "pushed\n")
 
+    def start_docker(self):
+        """Debian's dockerd with roots of its own, and the containerd that it starts; the command line of its client."""
+        place = self.node.make_directory("docker")
+        (place / "daemon.json").write_text(json.dumps({"deprecated-key-path": f"{place}/key.json"}))  # no option says it
+        client = ["/usr/bin/docker", "--host", f"unix://{place}/socket"]
+        daemon = self.node.start("/usr/sbin/dockerd", "--host", f"unix://{place}/socket", "--config-file", f"{place}/daemon.json",
+                                 "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
+                                 "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def stop():  # by its own way, so that its containerd ends too
+            daemon.terminate()
+            daemon.wait(timeout=60)
+        self.addCleanup(stop)
+        while self.node.run(*client, "version").returncode != 0:
+            self.assertIsNone(daemon.poll(), "dockerd has ended")
+        return client, f"{place}/exec/containerd/containerd.sock"
+
+    def test_docker_and_containerd_push_and_pull(self):
+        self.serve()
+        self.push(GOOD, "test/app")
+        docker, containerd = self.start_docker()
+        self.succeed(*docker, "pull", "-q", f"{self.host}/test/app:1")
+        self.succeed(*docker, "tag", f"{self.host}/test/app:1", f"{self.host}/by/docker:1")
+        self.succeed(*docker, "push", "-q", f"{self.host}/by/docker:1")
+        ctr = ["ctr", "--address", containerd, "--namespace", "test", "images"]
+        self.succeed(*ctr, "pull", "--plain-http", f"{self.host}/test/app:1")
+        self.succeed(*ctr, "push", "--plain-http", f"{self.host}/by/containerd:1", f"{self.host}/test/app:1")
+        self.assert_is_good(self.pull_with_skopeo("by/containerd:1"))
+        for name in ("by/docker:1", "by/containerd:1"):
+            self.assertEqual(self.node.varve("run", "--rm", "--network", "none", f"{self.host}/{name}", "/bin/cat", "/etc/name"), "pushed\n")
+
     def test_varve_pulls_runs_and_pushes_what_others_pushed_without_moving_a_layer(self):
         self.serve()
         self.push(GOOD, "test/app")
@@ -177,11 +210,12 @@ class HostingTest(NodeTest):
     def test_clients_that_do_nothing_and_garbage_disturb_nobody(self):
         self.serve()
         self.push(GOOD, "test/app")
-        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(500)]
+        connections = min(5000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(connections)]
         try:
-            for client in idle[:100]:
+            for client in idle[:connections // 5]:
                 client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03garbage\r\n\r\n")
-            for client in idle[100:200]:
+            for client in idle[connections // 5:connections // 2]:
                 client.sendall(b"GET /v2/ HTT")
             self.assert_is_good(self.pull_with_skopeo("test/app:1"))
         finally:
