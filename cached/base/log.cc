@@ -16,6 +16,21 @@ namespace {
 std::atomic<int> log_fd = STDERR_FILENO;
 std::atomic<LogLevel> least_level = LogLevel::kInfo;
 
+// What others chose, names and documents, neither ends a line nor drives a terminal.
+std::string WithoutControls(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      shown += fmt::format("\\x{:02x}", byte);
+    } else {
+      shown += c;
+    }
+  }
+  return shown;
+}
+
 }  // namespace
 
 void Log(LogLevel level, std::string_view text) {
@@ -24,7 +39,7 @@ void Log(LogLevel level, std::string_view text) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
   const std::string line =
       fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                  (now - seconds).count(), "DIWE"[static_cast<int>(level)], text);
+                  (now - seconds).count(), "DIWE"[static_cast<int>(level)], WithoutControls(text));
   // One write, so that lines of several threads do not mix. A log that cannot be written has nowhere to say so.
   [[maybe_unused]] const auto written = ::write(log_fd.load(std::memory_order_relaxed), line.data(), line.size());
 }

@@ -18,7 +18,7 @@ WatchedFile::State WatchedFile::Look() const {
 
 std::optional<WatchedFile::State> WatchedFile::LookNow() {
   const auto now = clock_.Now();
-  if (now - looked_ < kInterval) return std::nullopt;
+  if (now >= looked_ && now - looked_ < kInterval) return std::nullopt;
   looked_ = now;
   return Look();
 }
@@ -29,6 +29,11 @@ bool WatchedFile::HasChanged() {
   if (!state || *state == State() || *state == state_) return false;
   state_ = *state;
   return true;
+}
+
+void WatchedFile::LookAgain() {
+  const MutexLock lock(mutex_);
+  state_ = {};
 }
 
 bool WatchedFile::WasReplaced() {

@@ -21,6 +21,8 @@ class WatchedFile {
   const std::string& path() const { return path_; }
   // Since the construction or the last true. A file that is gone has not changed: what it said still holds.
   bool HasChanged() EXCLUDES(mutex_);
+  // What was told could not be used: it is told once more.
+  void LookAgain() EXCLUDES(mutex_);
   // Another file, or none, has its name since the construction or the last true.
   bool WasReplaced() EXCLUDES(mutex_);
 

@@ -12,6 +12,7 @@ namespace varve {
 namespace {
 
 constexpr std::size_t kManifestsAtOnce = 1000;
+constexpr std::size_t kShownBytesMax = 200;
 
 Error NoBlob(const Digest& digest, const std::string& repository) {
   return {Code::kNotFound, fmt::format("{} has no blob {}", repository, digest.ToString())};
@@ -26,7 +27,16 @@ bool IsDigestText(std::string_view reference) { return reference.find(':') != st
 
 Status CheckTag(std::string_view tag) {
   if (IsTag(tag)) return Ok();
-  return Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a tag", tag.substr(0, 200)));
+  return Error(Code::kInvalidArgument, fmt::format("\"{}\" is not a tag", tag.substr(0, kShownBytesMax)));
+}
+
+Status CheckAnnotations(const References& references) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : references.annotations) bytes += name.size() + value.size();
+  if (!references.subject || bytes <= kReferrerAnnotationBytesMax) return Ok();
+  return Error(Code::kInvalidArgument,
+               fmt::format("manifest: {} bytes of annotations, at most {} allowed where there is a subject", bytes,
+                           kReferrerAnnotationBytesMax));
 }
 
 store::RepositoryManifest RecordOf(const References& references) {
@@ -34,15 +44,16 @@ store::RepositoryManifest RecordOf(const References& references) {
   record.set_media_type(references.media_type);
   record.set_artifact_type(references.artifact_type);
   if (references.subject) record.set_subject(std::string(KeyOf(*references.subject)));
+  const auto add = [&](const Descriptor& descriptor) { record.add_references(std::string(KeyOf(descriptor.digest))); };
+  if (references.config) add(*references.config);
+  for (const Descriptor& layer : references.layers) add(layer);
+  for (const Descriptor& manifest : references.manifests) add(manifest);
+  if (!references.subject) return record;  // no list shows them
   for (const auto& [name, value] : references.annotations) {
     auto& annotation = *record.add_annotations();
     annotation.set_name(name);
     annotation.set_value(value);
   }
-  const auto add = [&](const Descriptor& descriptor) { record.add_references(std::string(KeyOf(descriptor.digest))); };
-  if (references.config) add(*references.config);
-  for (const Descriptor& layer : references.layers) add(layer);
-  for (const Descriptor& manifest : references.manifests) add(manifest);
   return record;
 }
 
@@ -65,10 +76,15 @@ Result<RegistryHost::Blob> RegistryHost::GetBlob(const std::string& repository, 
   return Blob{*std::move(file), found->size_bytes()};
 }
 
+// The hold lasts until the blob is visible: nobody appends to a file that was renamed.
 Status RegistryHost::PublishBlob(Uploads::Hold upload, const Digest& digest) {
   const std::uint64_t size_bytes = upload.size_bytes();
   VARVE_RETURN_IF_ERROR(upload.Seal(digest));
-  return repositories_.AddBlob(upload.name().repository, upload.name().id, digest, size_bytes, "");
+  const auto& [repository, id] = upload.name();
+  const Status added = repositories_.AddBlob(repository, id, digest, size_bytes, "");
+  if (!added.ok() && added.error().code() == Code::kNotFound)  // given up, for its age
+    return Error(Code::kNotFound, fmt::format("there is no upload {} in {}", id, repository));
+  return added;
 }
 
 Status RegistryHost::MountBlob(const std::string& to, const Digest& digest, const std::string& from) {
@@ -77,9 +93,13 @@ Status RegistryHost::MountBlob(const std::string& to, const Digest& digest, cons
   return Ok();
 }
 
+// What breaks the grammar names nothing that is here.
 Result<Digest> RegistryHost::Resolve(const std::string& repository, std::string_view reference) {
-  if (IsDigestText(reference)) return Digest::Parse(reference);
-  VARVE_RETURN_IF_ERROR(CheckTag(reference));
+  if (IsDigestText(reference)) {
+    auto digest = Digest::Parse(reference);
+    return digest.ok() ? digest : NoManifest(repository, reference.substr(0, kShownBytesMax));
+  }
+  if (!IsTag(reference)) return NoManifest(repository, reference.substr(0, kShownBytesMax));
   VARVE_ASSIGN_OR_RETURN(const std::optional<Digest> found, repositories_.FindTag(repository, reference));
   if (!found) return NoManifest(repository, reference);
   return *found;
@@ -92,8 +112,10 @@ Result<RegistryHost::StoredManifest> RegistryHost::GetManifest(const std::string
   if (!record) return NoManifest(repository, reference);
   std::shared_ptr<const Bytes> bytes = documents_.Find(digest);
   if (bytes == nullptr) {
-    VARVE_ASSIGN_OR_RETURN(const std::shared_ptr<const File> file, store_.blob_files().Open(digest));
-    VARVE_ASSIGN_OR_RETURN(Bytes read, ReadDocument(*file, record->size_bytes(), digest));
+    const auto file = store_.blob_files().Open(digest);
+    if (!file.ok() && file.error().code() == Code::kNotFound) return NoManifest(repository, reference);
+    if (!file.ok()) return file.error();
+    VARVE_ASSIGN_OR_RETURN(Bytes read, ReadDocument(**file, record->size_bytes(), digest));
     bytes = std::make_shared<const Bytes>(std::move(read));
     documents_.Add(digest, bytes);
   }
@@ -133,7 +155,7 @@ Result<RegistryHost::PutOutcome> RegistryHost::PutManifest(const std::string& re
   if (IsDigestText(reference)) {
     VARVE_ASSIGN_OR_RETURN(const Digest named, Digest::Parse(reference));
     if (named != digest)
-      return Error(Code::kDataLoss,
+      return Error(Code::kOutOfRange,
                    fmt::format("the manifest has the digest {}, not {}", digest.ToString(), reference));
   } else {
     tags.emplace_back(reference);
@@ -141,6 +163,7 @@ Result<RegistryHost::PutOutcome> RegistryHost::PutManifest(const std::string& re
   for (const std::string& tag : tags) VARVE_RETURN_IF_ERROR(CheckTag(tag));
   auto references = ParseReferences(bytes, content_type, options_.manifest_bytes_max);
   if (!references.ok()) return Error(Code::kInvalidArgument, references.error().message());  // beyond a limit, too
+  VARVE_RETURN_IF_ERROR(CheckAnnotations(*references));
   VARVE_ASSIGN_OR_RETURN(std::vector<Digest> blobs, BlobsOf(repository, *references));
   const Status put = repositories_.PutManifest(repository, {.digest = digest,
                                                             .bytes = bytes,
@@ -156,12 +179,9 @@ Result<RegistryHost::PutOutcome> RegistryHost::PutManifest(const std::string& re
 }
 
 Status RegistryHost::DeleteManifest(const std::string& repository, std::string_view reference) {
-  if (!IsDigestText(reference)) {
-    VARVE_RETURN_IF_ERROR(CheckTag(reference));
-    return repositories_.DeleteTag(repository, reference);
-  }
-  VARVE_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(reference));
-  return repositories_.DeleteManifest(repository, digest);
+  VARVE_ASSIGN_OR_RETURN(const Digest digest, Resolve(repository, reference));
+  return IsDigestText(reference) ? repositories_.DeleteManifest(repository, digest)
+                                 : repositories_.DeleteTag(repository, reference);
 }
 
 Result<std::vector<std::string>> RegistryHost::ListTags(const std::string& repository, std::string_view after,

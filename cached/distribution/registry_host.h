@@ -10,13 +10,17 @@
 
 #include "cached/distribution/document_cache.h"
 #include "cached/distribution/uploads.h"
+#include "cached/oci/manifest.h"
 #include "cached/oci/references.h"
 #include "cached/store/repositories.h"
 
 namespace varve {
 
+// Annotations of a manifest that is about another one: each list of referrers holds them.
+inline constexpr std::size_t kReferrerAnnotationBytesMax = 64 << 10;
+
 struct RegistryHostOptions {
-  std::size_t manifest_bytes_max = 4 << 20;
+  std::size_t manifest_bytes_max = kManifestBytesMax;
   std::uint64_t blob_bytes_max = kBlobBytesMax;
 };
 
@@ -24,8 +28,9 @@ struct RegistryHostOptions {
 // manifests that are kept byte by byte, tags and referrers. Names are those of the paths, without a host. What is not
 // in a repository is not found there, even if another one has it. What a call acknowledged is durable. Thread-safe.
 //
-// Errors, beside those of the disk: kInvalidArgument for what breaks the grammar; kNotFound; kDataLoss where a digest
-// does not match; kFailedPrecondition where a manifest names what the repository does not have.
+// Errors, beside those of the disk: kInvalidArgument for what breaks the grammar; kNotFound; kOutOfRange where the
+// bytes have another digest than they were given; kFailedPrecondition where a manifest names what the repository does
+// not have.
 class RegistryHost {
  public:
   // Told of every manifest that was put, after it is durable.
@@ -69,7 +74,7 @@ class RegistryHost {
     Digest digest;
     std::optional<Digest> subject;
   };
-  // Under `reference`, and under `more_tags` as well. kDataLoss if `reference` is a digest and not that of `bytes`;
+  // Under `reference`, and under `more_tags` as well. kOutOfRange if `reference` is a digest and not that of `bytes`;
   // kFailedPrecondition names the first blob or manifest that is missing.
   Result<PutOutcome> PutManifest(const std::string& repository, std::string_view reference,
                                  const std::vector<std::string>& more_tags, std::string_view content_type,

@@ -61,7 +61,11 @@ Result<Uploads::Hold> Uploads::Continue(const Name& name) {
   if (!IsId(name.id)) return Error(Code::kNotFound, fmt::format("there is no upload \"{}\"", name.id.substr(0, 64)));
   {
     const MutexLock lock(mutex_);
-    const auto found = running_.find(name);
+    auto found = running_.find(name);
+    if (found != running_.end() && !found->second.held && clock_.Now() - found->second.used > kUploadAgeMax) {
+      running_.erase(found);  // a collection may have taken its file
+      found = running_.end();
+    }
     if (found != running_.end()) {
       if (std::exchange(found->second.held, true))
         return Error(Code::kAborted, fmt::format("another request appends to upload {}", name.id));
@@ -105,6 +109,10 @@ void Uploads::CloseOldest() {
 
 Uploads::Hold::~Hold() {
   if (uploads_ == nullptr) return;
+  if (sealed_) {
+    Forget();
+    return;
+  }
   const MutexLock lock(uploads_->mutex_);
   running_->used = uploads_->clock_.Now();
   running_->held = false;
@@ -130,24 +138,23 @@ Status Uploads::Hold::Append(ByteSpan piece) {
   return Ok();
 }
 
-// The hash is spent then: should the publication fail, the next request reads the file anew.
 Status Uploads::Hold::Seal(const Digest& digest) {
+  sealed_ = true;
   const Digest got = running_->hash.Finish();
   if (got != digest) {
     VARVE_RETURN_IF_ERROR(Cancel());
-    return Error(Code::kDataLoss,
+    return Error(Code::kOutOfRange,
                  fmt::format("what was uploaded has the digest {}, not {}", got.ToString(), digest.ToString()));
   }
   Status sealed = running_->file->Truncate(running_->size_bytes);  // a write that failed may have left more
   if (sealed.ok()) sealed = running_->file->Sync();
-  Forget();
   return std::move(sealed).In("upload " + name_.id);
 }
 
 Status Uploads::Hold::Cancel() {
   const Status removed = uploads_->files_.RemoveUpload(name_.repository, name_.id);
   Forget();
-  return removed;
+  return !removed.ok() && removed.error().code() == Code::kNotFound ? Ok() : removed;  // given up, for its age
 }
 
 }  // namespace varve

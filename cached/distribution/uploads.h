@@ -47,7 +47,10 @@ class Uploads {
   class Hold {
    public:
     Hold(Hold&& other) noexcept
-        : uploads_(std::exchange(other.uploads_, nullptr)), name_(std::move(other.name_)), running_(other.running_) {}
+        : uploads_(std::exchange(other.uploads_, nullptr)),
+          name_(std::move(other.name_)),
+          running_(other.running_),
+          sealed_(other.sealed_) {}
     Hold& operator=(Hold&&) = delete;
     ~Hold();
 
@@ -55,8 +58,8 @@ class Uploads {
     std::uint64_t size_bytes() const { return running_->size_bytes; }
     // All of `piece` or nothing. kResourceExhausted on a full disk.
     Status Append(ByteSpan piece);
-    // The bytes are whole, synced, and have this digest: Repositories::AddBlob can publish them. kDataLoss, and the
-    // upload is gone, if they have another.
+    // The bytes are whole, synced, and have this digest: Repositories::AddBlob can publish them, as long as this hold
+    // lasts. kOutOfRange, and the upload is gone, if they have another.
     Status Seal(const Digest& digest);
     // Ends the upload, and what came of it is gone.
     Status Cancel();
@@ -70,6 +73,7 @@ class Uploads {
     Uploads* uploads_;  // null: moved from, or ended
     Name name_;
     Running* running_;
+    bool sealed_ = false;  // its hash is spent: whoever takes the upload up next reads the file anew
   };
 
   Result<Hold> Start(const std::string& repository) EXCLUDES(mutex_);

@@ -37,8 +37,9 @@ class HttpHandler {
   // Where Handle is called. kConnectionThread is only for what neither blocks nor computes for long: it keeps all other
   // connections of that thread waiting.
   virtual Place PlaceOf(const HttpRequest& request) const = 0;
-  // A taker gets the body (100 Continue is sent first, if the client waits for it). An answer means that the body is of
-  // no interest: a short one is read and dropped, otherwise the connection closes after the answer.
+  // `request` outlives the taker. A taker gets the body (100 Continue is sent first, if the client waits for it). An
+  // answer means that the body is of no interest: a short one is read and dropped, otherwise the connection closes
+  // after the answer.
   virtual HttpReply Handle(const HttpRequest& request) = 0;
 };
 

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "cached/oci/descriptor_json.h"
 #include "cached/oci/image_config.h"
 #include "cached/oci/manifest.h"
@@ -13,6 +15,14 @@ constexpr std::size_t kMediaTypeBytesMax = 255;  // RFC 6838 allows 127 on each 
 
 Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
 
+// The characters of RFC 6838's names, and the slash: it goes into records and header fields.
+bool IsMediaType(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$&-^_.+/").contains(c);
+  });
+}
+
 // Of two that are said they must be the same, or one digest would mean two things (CVE-2021-41190).
 Result<std::string> MediaTypeOf(const Json& json, std::string_view content_type) {
   content_type = BareMediaType(content_type);
@@ -21,6 +31,7 @@ Result<std::string> MediaTypeOf(const Json& json, std::string_view content_type)
     return Invalid("a docker schema 1 manifest, which nobody makes any more: push the image anew with a current tool");
   if (std::max(said.size(), content_type.size()) > kMediaTypeBytesMax)
     return Invalid(fmt::format("a media type is longer than {} bytes", kMediaTypeBytesMax));
+  if (!IsMediaType(said) || !IsMediaType(content_type)) return Invalid("its media type is none");
   if (said.empty() && content_type.empty()) return Invalid("it has no media type");
   if (!said.empty() && !content_type.empty() && said != content_type)
     return Invalid(fmt::format("it was sent as {} but calls itself {}", content_type, said));

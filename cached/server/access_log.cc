@@ -59,7 +59,10 @@ Status AccessLog::Reopen() {
 void AccessLog::Add(const HttpExchangeReport& report) {
   if (watched_.WasReplaced()) {
     const Status reopened = Reopen();
-    if (!reopened.ok()) LogError("access log: {}", reopened.error().message());
+    if (!reopened.ok()) {
+      watched_.LookAgain();
+      LogError("access log: {}", reopened.error().message());
+    }
   }
   std::shared_ptr<const UniqueFd> file;
   {

@@ -6,7 +6,6 @@
 #include <prometheus/registry.h>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "cached/http/handler.h"

@@ -17,6 +17,12 @@ Status CheckListener(const HostingOptions& options) {
     return Error(Code::kInvalidArgument, "registry.tls_certificate and registry.tls_key are needed together");
   if (!tls && !options.tls.client_ca_file.empty())
     return Error(Code::kInvalidArgument, "registry.client_ca needs registry.tls_certificate and registry.tls_key");
+  const bool knows_users = !options.access.htpasswd_file.empty() || !options.tls.client_ca_file.empty();
+  if (!knows_users && (!options.access.read_only_users.empty() || options.access.anonymous_may_read)) {
+    return Error(Code::kInvalidArgument,
+                 "registry.read_only_users and registry.anonymous say nothing without users: give registry.htpasswd or "
+                 "registry.client_ca");
+  }
   if (tls || address.loopback() || options.insecure) return Ok();
   return Error(Code::kFailedPrecondition,
                fmt::format("registry.listen = \"{}\" is reached from other machines: give registry.tls_certificate and "

@@ -32,6 +32,8 @@ class RegistryEndpoint {
   static Result<std::unique_ptr<RegistryEndpoint>> Start(Store& store, ImageInstaller& installer, Clock& clock,
                                                          const HostingOptions& options);
   ~RegistryEndpoint();
+  // No new requests; those under way may end within `grace`. Once.
+  void Stop(std::chrono::milliseconds grace) { server_->Stop(grace); }
 
   // Returns once no push has layers that are still to be chunked. An error of `keep_waiting` ends the wait.
   Status WaitForIntake(const Store::KeepWaiting& keep_waiting) { return intake_->WaitUntilIdle(keep_waiting); }

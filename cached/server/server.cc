@@ -84,6 +84,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   AcceptUntilStop(listener, *server, stop_fd, client_stop.get());
   server->Shutdown(std::chrono::system_clock::now() + options.stop_grace);
   server->Wait();
+  if (hosting != nullptr) hosting->Stop(options.stop_grace);
   hosting.reset();
   ::unlink(socket.c_str());
   LogInfo("stopped");

@@ -67,13 +67,21 @@ TEST_F(UploadsTest, WhatIsOpenIsBoundedAndWhatIsClosedGoesOn) {
   EXPECT_TRUE(closed->Seal(Sha256Of(AsBytes("content"))).ok());
 }
 
+TEST_F(UploadsTest, NobodyAppendsToWhatIsBeingPublished) {
+  auto hold = uploads_.Start("team/app");
+  ASSERT_TRUE(hold.ok() && hold->Append(AsBytes("content")).ok());
+  const Uploads::Name name = hold->name();
+  ASSERT_TRUE(hold->Seal(Sha256Of(AsBytes("content"))).ok());
+  EXPECT_EQ(uploads_.Continue(name).error().code(), Code::kAborted);
+}
+
 TEST_F(UploadsTest, AWrongDigestEndsTheUpload) {
   auto hold = uploads_.Start("team/app");
   ASSERT_TRUE(hold.ok() && hold->Append(AsBytes("content")).ok());
   const Uploads::Name name = hold->name();
   const Status sealed = hold->Seal(Sha256Of(AsBytes("other")));
   ASSERT_FALSE(sealed.ok());
-  EXPECT_EQ(sealed.error().code(), Code::kDataLoss);
+  EXPECT_EQ(sealed.error().code(), Code::kOutOfRange);
   EXPECT_FALSE(uploads_.Continue(name).ok());
 }
 

@@ -251,6 +251,15 @@ class HostingTest(NodeTest):
         self.assertNotIn("very-secret", logged)
         self.assertNotIn("dXNlcjp2ZXJ5LXNlY3JldA", logged)
 
+    def test_where_anonymous_reads_users_still_push(self):
+        self.node.run("htpasswd", "-Bbc", str(self.node.directory / "users"), "user", "secret")
+        self.serve(f'htpasswd = "{self.node.directory}/users"\nanonymous = "read"\n')
+        push = ["skopeo", "copy", "-q", "--dest-tls-verify=false", self.layout, f"docker://{self.host}/test/app:1"]
+        self.assertNotEqual(self.node.run(*push).returncode, 0)
+        self.succeed(*push, "--dest-creds", "user:secret")
+        self.assert_is_good(self.pull_with_skopeo("test/app:1"))
+        self.node.varve("pull", f"{self.host}/test/app:1")
+
     def test_tls_is_served_and_plain_text_is_not(self):
         key, certificate = self.node.directory / "key.pem", self.node.directory / "cert.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",

@@ -55,7 +55,9 @@ std::optional<Credentials> CredentialsIn(const HttpRequest& request) {
   if (!text.ok()) return std::nullopt;
   const auto colon = text->find(':');
   if (colon == std::string::npos) return std::nullopt;
-  return Credentials{text->substr(0, colon), text->substr(colon + 1)};
+  Credentials credentials{text->substr(0, colon), text->substr(colon + 1)};
+  if (credentials.password.find('\0') != std::string::npos) return std::nullopt;  // crypt(3) would not see the rest
+  return credentials;
 }
 
 }  // namespace
@@ -83,12 +85,13 @@ Access::Access(const AccessOptions& options, Clock& clock, std::unique_ptr<Passw
 Result<std::string> Access::Authenticate(const HttpRequest& request) {
   if (!request.client_name.empty()) return request.client_name;
   const std::optional<Credentials> given = CredentialsIn(request);
+  if (given && given->user.empty() && given->password.empty()) return std::string();  // so skopeo says that it has none
   if (!given || passwords_ == nullptr) {
     if (knows_users_ && request.fields.Find("Authorization"))
       return Error(Code::kUnauthenticated, "authentication required: a user and a password (Basic)");
     return std::string();
   }
-  // Who has the right password is let in however often somebody else at that address was wrong.
+  // Who was let in before is let in however often somebody else at that address was wrong.
   if (!passwords_->IsKnown(given->user, given->password)) {
     VARVE_RETURN_IF_ERROR(CheckGuesses(request.remote));
     if (!passwords_->Check(given->user, given->password)) {
@@ -132,7 +135,9 @@ void Access::AddGuess(const std::string& address) {
   const MutexLock lock(mutex_);
   const auto now = clock_.Now();
   if (guesses_.size() >= kAddressesMax) std::erase_if(guesses_, [&](const auto& entry) { return entry.second <= now; });
-  if (guesses_.size() >= kAddressesMax) guesses_.erase(guesses_.begin());
+  if (guesses_.size() >= kAddressesMax) {
+    guesses_.erase(std::ranges::min_element(guesses_, {}, [](const auto& entry) { return entry.second; }));
+  }
   auto& until = guesses_.try_emplace(address, now).first->second;
   until = std::max(until, now) + kGuessInterval;
 }

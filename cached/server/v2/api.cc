@@ -16,7 +16,9 @@ namespace {
 
 // A page of a list, where the client does not say.
 constexpr std::size_t kPageMax = 10'000;
-constexpr std::size_t kReferrersPageMax = 1000;  // each with its annotations
+constexpr std::size_t kReferrersPageMax = 64;  // each with kReferrerAnnotationBytesMax of annotations
+
+constexpr std::string_view kChallenge = "Basic realm=\"varve\", charset=\"UTF-8\"";
 
 bool IsRead(const HttpRequest& request) {
   return request.method == HttpMethod::kGet || request.method == HttpMethod::kHead;
@@ -24,7 +26,7 @@ bool IsRead(const HttpRequest& request) {
 
 HttpResponse AskForPassword(std::string_view message) {
   HttpResponse response = ErrorReply(401, "UNAUTHORIZED", message);
-  response.fields.Set("WWW-Authenticate", "Basic realm=\"varve\", charset=\"UTF-8\"");
+  response.fields.Set("WWW-Authenticate", std::string(kChallenge));
   return response;
 }
 
@@ -62,8 +64,13 @@ bool CutPage(std::vector<Item>& items, std::size_t most) {
 }  // namespace
 
 HttpHandler::Place Api::PlaceOf(const HttpRequest& request) const {
-  const bool quick = IsRead(request) && access_.IsQuick(request);
-  return quick ? Place::kConnectionThread : Place::kWorker;
+  if (!IsRead(request) || !access_.IsQuick(request)) return Place::kWorker;
+  const auto route = ParseRoute(request.path);
+  if (!route.ok() || !route->has_value()) return Place::kConnectionThread;
+  const Route::Kind kind = route->value().kind;
+  return kind == Route::Kind::kBase || kind == Route::Kind::kBlob || kind == Route::Kind::kManifest
+             ? Place::kConnectionThread
+             : Place::kWorker;
 }
 
 Api::Admission Api::Admit(const HttpRequest& request) {
@@ -82,16 +89,20 @@ std::optional<HttpResponse> Api::RefusalOf(const HttpRequest& request) {
 }
 
 HttpReply Api::Handle(const HttpRequest& request) {
+  HttpReply reply = Answer(request);
+  if (auto* const response = std::get_if<HttpResponse>(&reply))
+    response->fields.Set("Docker-Distribution-API-Version", "registry/2.0");  // docker of before 2020 asks for it
+  return reply;
+}
+
+HttpReply Api::Answer(const HttpRequest& request) {
   Admission admission = Admit(request);
   if (admission.refusal) return *std::move(admission.refusal);
   auto parsed = ParseRoute(request.path);
   if (!parsed.ok()) return ErrorReply(400, "NAME_INVALID", parsed.error().message());
   const std::optional<v2::Route> route = *std::move(parsed);
   if (!route) return ErrorReply(404, "NAME_UNKNOWN", "no such address: the registry's begin with /v2/");
-  HttpReply reply = Dispatch(request, admission.user, *route);
-  if (auto* const response = std::get_if<HttpResponse>(&reply))
-    response->fields.Set("Docker-Distribution-API-Version", "registry/2.0");  // docker of before 2020 asks for it
-  return reply;
+  return Dispatch(request, admission.user, *route);
 }
 
 HttpReply Api::Dispatch(const HttpRequest& request, const std::string& user, const Route& route) {
@@ -102,10 +113,11 @@ HttpReply Api::Dispatch(const HttpRequest& request, const std::string& user, con
     return ErrorReply(403, "DENIED",
                       fmt::format("{} may not do this in {}", user.empty() ? "anonymous" : user, route.repository));
   }
-  if (action == Action::kDelete && !options_.deletes) return NotAllowedReply("GET, HEAD, PUT");
+  if (action == Action::kDelete && !options_.deletes)
+    return NotAllowedReply(route.kind == Route::Kind::kManifest ? "GET, HEAD, PUT" : "GET, HEAD");
   switch (route.kind) {
     case Route::Kind::kBase:
-      return Base(request);
+      return Base(request, user);
     case Route::Kind::kCatalog:
       return Catalog(request, user);
     case Route::Kind::kTags:
@@ -114,8 +126,11 @@ HttpReply Api::Dispatch(const HttpRequest& request, const std::string& user, con
       return Referrers(request, route);
     case Route::Kind::kManifest:
       return HandleManifest(registry_, request, route);
-    case Route::Kind::kBlob:
-      return HandleBlob(registry_, request, route);
+    case Route::Kind::kBlob: {  // pushers ask by HEAD
+      const bool pushes = request.method == HttpMethod::kHead && access_.Allows(user, route.repository, Action::kPush);
+      return HandleBlob(registry_, request, route,
+                        pushes ? RegistryHost::Asker::kPusher : RegistryHost::Asker::kReader);
+    }
     case Route::Kind::kUpload:
       return HandleUpload(registry_, request, route);
     case Route::Kind::kUploads: {
@@ -127,10 +142,12 @@ HttpReply Api::Dispatch(const HttpRequest& request, const std::string& user, con
   return ErrorReply(404, "NAME_UNKNOWN", "no such address");
 }
 
-HttpReply Api::Base(const HttpRequest& request) {
+HttpReply Api::Base(const HttpRequest& request, const std::string& user) {
   if (!IsRead(request)) return NotAllowedReply("GET, HEAD");
   HttpResponse response;
   response.fields.Set("Content-Type", "application/json");
+  // Who is let in without a password may have one, and learns here alone that it can be used.
+  if (access_.MightLogIn(user)) response.fields.Set("WWW-Authenticate", std::string(kChallenge));
   response.body = "{}";
   return response;
 }
@@ -142,7 +159,7 @@ HttpReply Api::Catalog(const HttpRequest& request, const std::string& user) {
   if (!wish.ok()) return ErrorReply(400, "PAGINATION_NUMBER_INVALID", wish.error().message());
   std::vector<std::string> shown;
   for (std::string after = wish->after; shown.size() <= wish->most;) {
-    const auto some = registry_.ListRepositories(after, kPageMax);
+    const auto some = registry_.ListRepositories(after, std::min(kPageMax, wish->most + 1 - shown.size()));
     if (!some.ok()) return FailureReply(request, some.error(), kNameWords);
     if (some->empty()) break;
     after = some->back();

@@ -33,8 +33,9 @@ class Api final : public HttpHandler {
     std::optional<HttpResponse> refusal;
   };
   Admission Admit(const HttpRequest& request);
+  HttpReply Answer(const HttpRequest& request);
   HttpReply Dispatch(const HttpRequest& request, const std::string& user, const Route& route);
-  HttpReply Base(const HttpRequest& request);
+  HttpReply Base(const HttpRequest& request, const std::string& user);
   HttpReply Catalog(const HttpRequest& request, const std::string& user);
   HttpReply Tags(const HttpRequest& request, const std::string& repository);
   HttpReply Referrers(const HttpRequest& request, const Route& route);

@@ -50,27 +50,43 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> ParseContentRange(std::st
   return std::pair(first, last);
 }
 
+// How much more an upload may get; the limit may have been lowered since it began.
+std::uint64_t RoomOf(const RegistryHost& registry, std::uint64_t size_bytes) {
+  const std::uint64_t most = registry.options().blob_bytes_max;
+  return most > size_bytes ? most - size_bytes : 0;
+}
+
+// What an upload is whose request ends in the middle: kept, for the client to go on with it; or gone, since no client
+// knows its address.
+enum class Unfinished { kKept, kCancelled };
+
 // Takes the body of a request as a piece of an upload, or as its last one.
 class PieceTaker final : public HttpBodyTaker {
  public:
   // `digest`: the upload ends with this piece.
-  PieceTaker(RegistryHost& registry, const HttpRequest& request, Uploads::Hold upload, std::optional<Digest> digest)
-      : registry_(registry), request_(request), upload_(std::move(upload)), digest_(digest) {}
+  PieceTaker(RegistryHost& registry, const HttpRequest& request, Uploads::Hold upload, std::optional<Digest> digest,
+             Unfinished unfinished)
+      : registry_(registry), request_(request), upload_(std::move(upload)), digest_(digest), unfinished_(unfinished) {}
+  ~PieceTaker() override {
+    if (upload_ && unfinished_ == Unfinished::kCancelled) upload_->Cancel().IgnoreError("it goes with its age, too");
+  }
 
   std::optional<HttpResponse> Take(ByteSpan piece) override {
-    if (piece.size() > registry_.options().blob_bytes_max - upload_.size_bytes())
-      return TooLarge(registry_.options().blob_bytes_max);
-    const Status appended = upload_.Append(piece);
+    if (piece.size() > RoomOf(registry_, upload_->size_bytes())) return TooLarge(registry_.options().blob_bytes_max);
+    const Status appended = upload_->Append(piece);
     if (!appended.ok()) return FailureReply(request_, appended.error(), kUploadWords);
     return std::nullopt;
   }
 
   HttpResponse Finish() override {
-    if (!digest_) return UploadReply(202, upload_.name(), upload_.size_bytes());
-    const std::string repository = upload_.name().repository;
-    const Status published = registry_.PublishBlob(std::move(upload_), *digest_);
+    if (upload_->size_bytes() > registry_.options().blob_bytes_max) return TooLarge(registry_.options().blob_bytes_max);
+    if (!digest_) return UploadReply(202, upload_->name(), upload_->size_bytes());
+    const std::string repository = upload_->name().repository;
+    Uploads::Hold upload = *std::move(upload_);
+    upload_.reset();
+    const Status published = registry_.PublishBlob(std::move(upload), *digest_);
     if (published.ok()) return CreatedReply(repository, *digest_);
-    if (published.error().code() == Code::kDataLoss)
+    if (published.error().code() == Code::kOutOfRange)
       return ErrorReply(400, "DIGEST_INVALID", published.error().message());
     return FailureReply(request_, published.error(), kUploadWords);
   }
@@ -78,18 +94,13 @@ class PieceTaker final : public HttpBodyTaker {
  private:
   RegistryHost& registry_;
   const HttpRequest& request_;
-  Uploads::Hold upload_;
+  std::optional<Uploads::Hold> upload_;  // none once it has ended
   const std::optional<Digest> digest_;
+  const Unfinished unfinished_;
 };
 
-// An upload that can never fit is refused before its first byte.
-bool Announces(const HttpRequest& request, std::uint64_t more_than_bytes) {
-  return request.content_length && *request.content_length > more_than_bytes;
-}
-
-HttpReply ReadBlob(RegistryHost& registry, const HttpRequest& request, const Route& route, const Digest& digest) {
-  // Pushers ask by HEAD.
-  const auto asker = request.method == HttpMethod::kHead ? RegistryHost::Asker::kPusher : RegistryHost::Asker::kReader;
+HttpReply ReadBlob(RegistryHost& registry, const HttpRequest& request, const Route& route, const Digest& digest,
+                   RegistryHost::Asker asker) {
   auto blob = registry.GetBlob(route.repository, digest, asker);
   if (!blob.ok()) return FailureReply(request, blob.error(), kBlobWords);
   HttpResponse response;
@@ -115,34 +126,43 @@ HttpReply ReadBlob(RegistryHost& registry, const HttpRequest& request, const Rou
   return response;
 }
 
+// The refusal of a piece that cannot be one of an upload with `size_bytes`; none if it may be.
+std::optional<HttpResponse> RefusalOfPiece(const RegistryHost& registry, const HttpRequest& request,
+                                           std::uint64_t size_bytes) {
+  if (request.content_length && *request.content_length > RoomOf(registry, size_bytes))
+    return TooLarge(registry.options().blob_bytes_max);
+  const auto text = request.fields.Find("Content-Range");
+  if (!text) return std::nullopt;
+  const auto range = ParseContentRange(*text);
+  if (!range) return ErrorReply(400, "BLOB_UPLOAD_INVALID", "Content-Range must be FIRST-LAST");
+  if (range->first != size_bytes) {
+    HttpResponse refusal =
+        ErrorReply(416, "BLOB_UPLOAD_INVALID",
+                   fmt::format("the upload has {} bytes, the piece begins at {}", size_bytes, range->first));
+    refusal.fields.Set("Range", RangeOf(size_bytes));
+    refusal.fields.Set("Location", request.path);
+    return refusal;
+  }
+  if (request.content_length && *request.content_length != range->second - range->first + 1)
+    return ErrorReply(400, "SIZE_INVALID", "Content-Range and Content-Length do not fit");
+  return std::nullopt;
+}
+
 HttpReply TakePiece(RegistryHost& registry, const HttpRequest& request, Uploads::Hold upload,
                     std::optional<Digest> digest) {
-  const std::uint64_t room = registry.options().blob_bytes_max - upload.size_bytes();
-  if (Announces(request, room)) return TooLarge(registry.options().blob_bytes_max);
-  if (const auto text = request.fields.Find("Content-Range")) {
-    const auto range = ParseContentRange(*text);
-    if (!range) return ErrorReply(400, "BLOB_UPLOAD_INVALID", "Content-Range must be FIRST-LAST");
-    if (range->first != upload.size_bytes()) {
-      HttpResponse refusal =
-          ErrorReply(416, "BLOB_UPLOAD_INVALID",
-                     fmt::format("the upload has {} bytes, the piece begins at {}", upload.size_bytes(), range->first));
-      refusal.fields.Set("Range", RangeOf(upload.size_bytes()));
-      refusal.fields.Set("Location", request.path);
-      return refusal;
-    }
-    if (request.content_length && *request.content_length != range->second - range->first + 1)
-      return ErrorReply(400, "SIZE_INVALID", "Content-Range and Content-Length do not fit");
-  }
-  return std::make_unique<PieceTaker>(registry, request, std::move(upload), digest);
+  if (auto refusal = RefusalOfPiece(registry, request, upload.size_bytes())) return *std::move(refusal);
+  return std::make_unique<PieceTaker>(registry, request, std::move(upload), digest, Unfinished::kKept);
 }
+
+bool IsReadMethod(HttpMethod method) { return method == HttpMethod::kGet || method == HttpMethod::kHead; }
 
 }  // namespace
 
-HttpReply HandleBlob(RegistryHost& registry, const HttpRequest& request, const Route& route) {
+HttpReply HandleBlob(RegistryHost& registry, const HttpRequest& request, const Route& route,
+                     RegistryHost::Asker asker) {
   const auto digest = Digest::Parse(route.reference);
   if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
-  if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead)
-    return ReadBlob(registry, request, route, *digest);
+  if (IsReadMethod(request.method)) return ReadBlob(registry, request, route, *digest, asker);
   if (request.method != HttpMethod::kDelete) return NotAllowedReply("GET, HEAD, DELETE");
   const Status deleted = registry.DeleteBlob(route.repository, *digest);
   if (!deleted.ok()) return FailureReply(request, deleted.error(), kBlobWords);
@@ -166,14 +186,18 @@ HttpReply HandleUploads(RegistryHost& registry, const HttpRequest& request, cons
     if (!digest.ok()) return ErrorReply(400, "DIGEST_INVALID", digest.error().message());
     whole = *digest;
   }
+  if (whole) {
+    if (auto refusal = RefusalOfPiece(registry, request, 0)) return *std::move(refusal);
+  }
   auto upload = registry.uploads().Start(route.repository);
   if (!upload.ok()) return FailureReply(request, upload.error(), kUploadWords);
-  if (whole) return TakePiece(registry, request, *std::move(upload), whole);
-  HttpResponse response = UploadReply(202, upload->name(), 0);
-  return response;
+  if (!whole) return UploadReply(202, upload->name(), 0);
+  return std::make_unique<PieceTaker>(registry, request, *std::move(upload), whole, Unfinished::kCancelled);
 }
 
 HttpReply HandleUpload(RegistryHost& registry, const HttpRequest& request, const Route& route) {
+  if (request.method == HttpMethod::kPost || request.method == HttpMethod::kOther)
+    return NotAllowedReply("GET, PATCH, PUT, DELETE");
   std::optional<Digest> end;
   if (request.method == HttpMethod::kPut) {
     const auto digest = Digest::Parse(request.query.Find("digest").value_or(""));

@@ -11,7 +11,7 @@ namespace varve::v2 {
 // Requests for blobs and uploads that may be answered; `route` is of the kind that each is named after.
 
 // GET, with ranges, HEAD and DELETE of a blob.
-HttpReply HandleBlob(RegistryHost& registry, const HttpRequest& request, const Route& route);
+HttpReply HandleBlob(RegistryHost& registry, const HttpRequest& request, const Route& route, RegistryHost::Asker asker);
 // POST: a blob whole, a mount from the repository `from` (empty: none that the user may read), or the begin of an
 // upload.
 HttpReply HandleUploads(RegistryHost& registry, const HttpRequest& request, const Route& route,

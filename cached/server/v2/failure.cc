@@ -20,7 +20,7 @@ HttpResponse FailureReply(const HttpRequest& request, const Error& error, const 
   }
   LogError("request {}: {} {}: {}", request.id, HttpMethodName(request.method), request.path, error.message());
   if (error.code() == Code::kResourceExhausted)
-    return ErrorReply(507, "UNKNOWN", "the registry's disk is full; nothing was stored");
+    return ErrorReply(507, "UNKNOWN", "the registry has run out of disk space or another resource; nothing was stored");
   return ErrorReply(500, "UNKNOWN", "the registry failed; its log has the reason under request " + request.id);
 }
 

@@ -43,7 +43,7 @@ class ManifestTaker final : public HttpBodyTaker {
       return ErrorReply(400, "MANIFEST_INVALID", fmt::format("at most {} tags at once", kMoreTagsMax));
     const auto put = registry_.PutManifest(route_.repository, route_.reference, tags,
                                            request_.fields.Find("Content-Type").value_or(""), bytes_);
-    if (!put.ok() && put.error().code() == Code::kDataLoss)
+    if (!put.ok() && put.error().code() == Code::kOutOfRange)
       return ErrorReply(400, "DIGEST_INVALID", put.error().message());
     if (!put.ok()) return FailureReply(request_, put.error(), kManifestWords);
     HttpResponse response =

@@ -16,8 +16,6 @@ namespace {
 constexpr std::uint64_t kFileBytesMax = 4 << 20;
 // What crypt(3) of Debian makes: bcrypt, yescrypt, SHA-512 and SHA-256. Not what htpasswd makes without -B.
 constexpr std::string_view kMethods[] = {"$2y$", "$2a$", "$2b$", "$y$", "$6$", "$5$"};
-// Nobody's: for names that are not in the file, so that they take the time of a hash as well.
-constexpr std::string_view kNobodysHash = "$2y$10$iXJTWPqTdPuhSiMHYU3L6.62tkzHY2/nRRW1QuywQRfDzxr2Vwth2";
 
 bool Fits(const std::string& hash, const std::string& password) {
   crypt_data work{};
@@ -69,7 +67,9 @@ void Passwords::Refresh() {
   if (!file_.HasChanged()) return;
   auto users = Read(file_.path());
   if (!users.ok()) {
-    LogError("{}; the passwords of before still hold", users.error().message());
+    file_.LookAgain();
+    const std::string line = users.error().message() + "; the passwords of before still hold";
+    if (const auto left_out = log_limit_.Admit(line)) LogError("{}{}", line, *left_out);
     return;
   }
   auto fresh = std::make_shared<const Users>(*std::move(users));
@@ -92,8 +92,10 @@ bool Passwords::Check(std::string_view user, std::string_view password) {
     const MutexLock lock(mutex_);
     users = users_;
   }
+  if (users->empty()) return false;
   const auto found = users->find(std::string(user));
-  const std::string hash = found == users->end() ? std::string(kNobodysHash) : found->second;
+  // Of an unknown user another's is hashed, so that the time is the same.
+  const std::string hash = found == users->end() ? users->begin()->second : found->second;
   const bool fits = Fits(hash, std::string(password)) && found != users->end();
   if (!fits) return false;
   const MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "cached/base/clock.h"
+#include "cached/base/log.h"
 #include "cached/base/mutex.h"
 #include "cached/base/watched_file.h"
 #include "cached/content/digest.h"
@@ -34,6 +35,7 @@ class Passwords {
   void Refresh() EXCLUDES(mutex_);
 
   WatchedFile file_;
+  LogLimit log_limit_;
   Mutex mutex_;
   std::shared_ptr<const Users> users_ GUARDED_BY(mutex_);
   std::set<Digest> known_ GUARDED_BY(mutex_);  // of user, hash and password that fitted

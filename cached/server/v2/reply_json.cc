@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cached/oci/media_types.h"
@@ -62,11 +63,12 @@ HttpResponse ReferrersReply(std::span<const Repositories::Referrer> referrers, b
                             const std::optional<std::string>& next) {
   OrderedJson list = OrderedJson::array();
   for (const auto& [digest, manifest] : referrers) {
-    OrderedJson entry = {{"mediaType", manifest.media_type()},
-                         {"digest", digest.ToString()},
-                         {"size", manifest.size_bytes()},
-                         {"artifactType", manifest.artifact_type()}};
-    for (const auto& annotation : manifest.annotations()) entry["annotations"][annotation.name()] = annotation.value();
+    OrderedJson entry = {
+        {"mediaType", manifest.media_type()}, {"digest", digest.ToString()}, {"size", manifest.size_bytes()}};
+    if (!manifest.artifact_type().empty()) entry["artifactType"] = manifest.artifact_type();
+    std::map<std::string, std::string> annotations;
+    for (const auto& annotation : manifest.annotations()) annotations.emplace(annotation.name(), annotation.value());
+    if (!annotations.empty()) entry["annotations"] = annotations;
     list.push_back(std::move(entry));
   }
   HttpResponse response = JsonReply(

@@ -61,7 +61,8 @@ void ApiClient::Build() {
   api_ = std::make_unique<Api>(*host_, *access_, api_options_);
 }
 
-void ApiClient::Restart() {
+void ApiClient::Restart(const RegistryHostOptions& host) {
+  host_options_ = host;
   api_.reset();
   host_.reset();
   store_.Close();

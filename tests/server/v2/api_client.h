@@ -41,7 +41,7 @@ class ApiClient {
   std::string StartUpload(const std::string& repository);
 
   // What a restart of the daemon is: everything but the disk is new.
-  void Restart();
+  void Restart(const RegistryHostOptions& host = {});
   TinyStore& store() { return store_; }
   ManualClock& clock() { return clock_; }
   RegistryHost& host() { return *host_; }
@@ -53,7 +53,7 @@ class ApiClient {
 
   const AccessOptions access_options_;
   const ApiOptions api_options_;
-  const RegistryHostOptions host_options_;
+  RegistryHostOptions host_options_;
   TinyStore store_;
   ManualClock clock_;
   std::unique_ptr<RegistryHost> host_;

@@ -299,6 +299,7 @@ TEST_F(ConformanceTest, WhatIsNoManifestIsRefused) {
   EXPECT_EQ(code(kManifestType, "{}"), "MANIFEST_INVALID");            // no config
   EXPECT_EQ(code(kIndexType, Prepare("{}", {})), "MANIFEST_INVALID");  // calls itself something else
   EXPECT_EQ(code("", "{}"), "MANIFEST_INVALID");
+  EXPECT_EQ(code("application/\xff", "{}"), "MANIFEST_INVALID");  // no record could hold it
 }
 
 TEST_F(ConformanceTest, AManifestGetsSeveralTagsAtOnce) {
@@ -399,7 +400,8 @@ TEST_F(ConformanceTest, TheTypeOfAReferrerWithoutOneIsItsConfigs) {
 TEST_F(ConformanceTest, NamesAndTagsOutOfGrammarAreRefused) {
   EXPECT_EQ(api_.Get("/v2/Team/app/tags/list").error(), "NAME_INVALID");
   EXPECT_EQ(api_.Send("POST", "/v2/a//b/blobs/uploads/").error(), "NAME_INVALID");
-  EXPECT_EQ(api_.Get("/v2/team/app/manifests/-tag").error(), "MANIFEST_INVALID");
+  EXPECT_EQ(api_.Get("/v2/team/app/manifests/-tag").error(), "MANIFEST_UNKNOWN");
+  EXPECT_EQ(api_.Send("DELETE", "/v2/team/app/manifests/sha256:short").error(), "MANIFEST_UNKNOWN");
   EXPECT_EQ(api_.PutManifest("team/app", std::string(129, 'a'), kManifestType, Prepare("{}", {})).error(),
             "MANIFEST_INVALID");
 }
@@ -429,6 +431,25 @@ TEST(LimitsTest, WhatIsTooLargeIsRefusedBeforeAndWhileItComes) {
   EXPECT_EQ(api.Send("PATCH", upload, "0123456789").status, 202);
   EXPECT_EQ(api.Send("PATCH", upload, "x").error(), "SIZE_INVALID");
   EXPECT_EQ(api.PutManifest("team/app", "1", kManifestType, std::string(101, ' ')).status, 413);
+}
+
+TEST(LimitsTest, AnUploadThatWasBegunUnderAHigherLimitIsRefused) {
+  ApiClient api;
+  const std::string upload = api.StartUpload("team/app");
+  ASSERT_EQ(api.Send("PATCH", upload, "0123456789").status, 202);
+  api.Restart({.blob_bytes_max = 5});
+  EXPECT_EQ(api.Send("PATCH", upload, "x").status, 413);
+  EXPECT_EQ(api.Send("PUT", upload + "?digest=" + DigestText("0123456789")).status, 413);
+}
+
+TEST(LimitsTest, AReferrersAnnotationsAreBounded) {
+  ApiClient api;
+  api.PushBlob("team/app", "{}");
+  const std::string subject = ",\"subject\":" + DescriptorText(kManifestType, "any");
+  const std::string annotations = ",\"annotations\":{\"a\":\"" + std::string(kReferrerAnnotationBytesMax, 'x') + "\"}";
+  EXPECT_EQ(api.PutManifest("team/app", "1", kManifestType, ManifestOf("{}", {}, annotations + subject)).error(),
+            "MANIFEST_INVALID");
+  EXPECT_EQ(api.PutManifest("team/app", "1", kManifestType, ManifestOf("{}", {}, annotations)).status, 201);
 }
 
 TEST(RestartTest, AnUploadGoesOnWhereItWas) {
