@@ -72,6 +72,11 @@ constexpr ConfigKeyRule kKeys[] = {
      }},
     {"gc", "max_store_bytes", "bytes of the store above which unused images are evicted; 0: never",
      [](const Node& node, DaemonConfig& config) { return SetSize(node, 0, kNoMore, config.server.max_store_bytes); }},
+    {"gc", "upload_grace", "how long a pushed blob stays that no manifest names yet",
+     [](const Node& node, DaemonConfig& config) -> Status {
+       VARVE_ASSIGN_OR_RETURN(config.server.push_grace, DurationIn(node));
+       return Ok();
+     }},
     {"listen", "group", "a group whose members may use the daemon's socket",
      [](const Node& node, DaemonConfig& config) { return SetGroup(node, config.server.listen_group); }},
     {"log", "level", "the least severe messages that are logged: debug, info, warning or error",

@@ -65,6 +65,25 @@ Result<std::uint64_t> SizeIn(const Node& node, std::uint64_t least, std::uint64_
   return *bytes;
 }
 
+Result<std::chrono::seconds> DurationIn(const Node& node) {
+  constexpr std::uint64_t kMost = 10ull * 365 * 24 * 3600;
+  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> kUnits = {
+      {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 24 * 3600}}};
+  const auto text = node.value_exact<std::string_view>();
+  std::uint64_t number = 0;
+  std::uint64_t seconds = 0;
+  if (text) {
+    const char* const begin = text->data();
+    const auto [rest, error] = std::from_chars(begin, begin + text->size(), number);
+    const std::string_view unit = text->substr(static_cast<std::size_t>(rest - begin));
+    const auto found = std::ranges::find(kUnits, unit, &std::pair<std::string_view, std::uint64_t>::first);
+    if (error == std::errc() && found != kUnits.end() && !__builtin_mul_overflow(number, found->second, &seconds) &&
+        seconds <= kMost)
+      return std::chrono::seconds(seconds);
+  }
+  return BadConfig("must be a time such as \"90s\", \"30m\", \"12h\" or \"7d\", of at most 10 years");
+}
+
 Result<std::vector<std::string>> TextsIn(const Node& node) {
   if (!node.is_array()) return BadConfig("must be a list of strings");
   std::vector<std::string> texts;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -39,6 +40,8 @@ Result<bool> SwitchIn(const Node& node);
 Result<std::uint64_t> NumberIn(const Node& node, std::uint64_t least, std::uint64_t most);
 // In bytes, or a string with a unit such as "40GiB".
 Result<std::uint64_t> SizeIn(const Node& node, std::uint64_t least, std::uint64_t most);
+// A string such as "90s", "30m", "12h" or "7d"; at most 10 years.
+Result<std::chrono::seconds> DurationIn(const Node& node);
 Result<std::vector<std::string>> TextsIn(const Node& node);
 // The place of a string among `names`.
 Result<std::size_t> ChoiceIn(const Node& node, std::span<const std::string_view> names);

@@ -24,6 +24,7 @@ Result<CollectOutcome> Pruner::Run(CollectOptions options) {
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> candidates, Candidates(options.images));
   VARVE_ASSIGN_OR_RETURN(const std::vector<ChainId> served, driver_.ReleaseUnused(candidates));
   options.in_use.insert(options.in_use.end(), served.begin(), served.end());
+  options.push_grace = push_grace_;
   options.close_packs = [this](std::span<const PackId> packs) { ClosePacks(packs); };
   return Collect(store_, options);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 
@@ -15,10 +16,12 @@ namespace varve {
 // the driver close the packs that go. One at a time; thread-safe. Everything must outlive it.
 class Pruner {
  public:
-  Pruner(Store& store, Catalog& catalog, DriverSessions& driver, UseLeases& leases)
-      : store_(store), catalog_(catalog), driver_(driver), leases_(leases) {}
+  // `push_grace`: as CollectOptions has it.
+  Pruner(Store& store, Catalog& catalog, DriverSessions& driver, UseLeases& leases,
+         std::chrono::nanoseconds push_grace = CollectOptions().push_grace)
+      : push_grace_(push_grace), store_(store), catalog_(catalog), driver_(driver), leases_(leases) {}
 
-  // `options` without `close_packs`; what the driver serves comes to `in_use`.
+  // `options` without `close_packs` and `push_grace`; what the driver serves comes to `in_use`.
   Result<CollectOutcome> Run(CollectOptions options) EXCLUDES(collecting_);
   // Runs `work` while no collection runs.
   Status BesideNone(const std::function<Status()>& work) EXCLUDES(collecting_);
@@ -28,6 +31,7 @@ class Pruner {
  private:
   Result<std::vector<ChainId>> Candidates(CollectOptions::Images images) const;
 
+  const std::chrono::nanoseconds push_grace_;
   Store& store_;
   Catalog& catalog_;
   DriverSessions& driver_;

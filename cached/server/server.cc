@@ -50,7 +50,7 @@ Status Serve(const RootPaths& paths, const ServerOptions& options, int stop_fd) 
   Catalog catalog(*store, Clock::Real());
   DriverSessions driver(*store);
   UseLeases leases(Clock::Real());
-  Pruner pruner(*store, catalog, driver, leases);
+  Pruner pruner(*store, catalog, driver, leases, options.push_grace);
   Housekeeper housekeeper(*store, pruner, options.max_store_bytes);
   ImagesService images(*store, catalog, installer, transport, leases,
                        [&](const Digest& manifest) { housekeeper.Pulled(manifest); });

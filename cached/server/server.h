@@ -11,6 +11,7 @@
 #include "cached/base/result.h"
 #include "cached/base/root_paths.h"
 #include "cached/server/registry_endpoint.h"
+#include "cached/store/collector.h"
 #include "cached/store/store.h"
 #include "cached/transfer/install.h"
 
@@ -20,6 +21,7 @@ struct ServerOptions {
   StoreOptions store;
   InstallOptions install;
   HostingOptions hosting;
+  std::chrono::nanoseconds push_grace = CollectOptions().push_grace;
   std::uint64_t max_store_bytes = 0;      // 0: nothing is evicted
   std::optional<gid_t> listen_group;      // whose members may use the socket, beside root
   std::vector<std::string> config_files;  // that these options come from, for the status

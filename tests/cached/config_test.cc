@@ -82,6 +82,15 @@ TEST(ConfigTest, ReadsWhatTheRegistryIsToBe) {
   EXPECT_EQ(hosting.access.rules[0].actions, (std::vector{v2::Action::kPull, v2::Action::kDelete}));
 }
 
+TEST(ConfigTest, ReadsTimes) {
+  EXPECT_EQ(Applied("gc.upload_grace = \"90s\"").server.push_grace, std::chrono::seconds(90));
+  EXPECT_EQ(Applied("gc.upload_grace = \"2d\"").server.push_grace, std::chrono::hours(48));
+  EXPECT_EQ(Applied("gc.upload_grace = \"0s\"").server.push_grace, std::chrono::seconds(0));
+  for (const char* const wrong :
+       {"\"\"", "\"5\"", "\"h\"", "\"1w\"", "\"-1h\"", "\"99999999999999999999d\"", "\"4000d\"", "60"})
+    EXPECT_NE(ErrorOf(std::string("gc.upload_grace = ") + wrong).find("must be a time"), std::string::npos) << wrong;
+}
+
 TEST(ConfigTest, RefusesRulesThatAreNone) {
   EXPECT_EQ(ErrorOf("registry.access = 1"), "x.toml:1: registry.access: must be tables: [[registry.access]]");
   EXPECT_EQ(ErrorOf("[[registry.access]]\nusers = [\"a\"]"), "x.toml:1: registry.access: a rule needs repositories");

@@ -166,6 +166,14 @@ class HostingTest(NodeTest):
         self.assertLess(stored(), full - len(GOOD.blobs[GOOD.layers[0]]) // 2)
         self.assertEqual(self.ask("GET", f"/v2/test/app/blobs/{GOOD.layers[0]}")[0], 404)
 
+    def test_blobs_that_no_manifest_names_go_after_their_grace(self):
+        self.serve('[gc]\nupload_grace = "0s"\n')
+        blob = os.urandom(100_000)
+        digest = images.digest_of(blob)
+        self.assertEqual(self.ask("PUT", f"{self.start_upload()}?digest={digest}", blob)[0], 201)
+        self.node.varve("system", "prune", "-f")
+        self.assertEqual(self.ask("GET", f"/v2/test/app/blobs/{digest}")[0], 404)
+
     # Faults
 
     def test_a_push_goes_on_where_the_daemon_was_killed(self):
