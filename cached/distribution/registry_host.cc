@@ -81,7 +81,7 @@ Status RegistryHost::PublishBlob(Uploads::Hold upload, const Digest& digest) {
   const std::uint64_t size_bytes = upload.size_bytes();
   VARVE_RETURN_IF_ERROR(upload.Seal(digest));
   const auto& [repository, id] = upload.name();
-  const Status added = repositories_.AddBlob(repository, id, digest, size_bytes, "");
+  Status added = repositories_.AddBlob(repository, id, digest, size_bytes, "");
   if (!added.ok() && added.error().code() == Code::kNotFound)  // given up, for its age
     return Error(Code::kNotFound, fmt::format("there is no upload {} in {}", id, repository));
   return added;

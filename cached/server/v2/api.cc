@@ -65,9 +65,11 @@ bool CutPage(std::vector<Item>& items, std::size_t most) {
 
 HttpHandler::Place Api::PlaceOf(const HttpRequest& request) const {
   if (!IsRead(request) || !access_.IsQuick(request)) return Place::kWorker;
-  const auto route = ParseRoute(request.path);
-  if (!route.ok() || !route->has_value()) return Place::kConnectionThread;
-  const Route::Kind kind = route->value().kind;
+  auto parsed = ParseRoute(request.path);
+  if (!parsed.ok()) return Place::kConnectionThread;
+  const std::optional<Route> route = *std::move(parsed);
+  if (!route) return Place::kConnectionThread;
+  const Route::Kind kind = route->kind;
   return kind == Route::Kind::kBase || kind == Route::Kind::kBlob || kind == Route::Kind::kManifest
              ? Place::kConnectionThread
              : Place::kWorker;

@@ -68,23 +68,22 @@ class PieceTaker final : public HttpBodyTaker {
              Unfinished unfinished)
       : registry_(registry), request_(request), upload_(std::move(upload)), digest_(digest), unfinished_(unfinished) {}
   ~PieceTaker() override {
-    if (upload_ && unfinished_ == Unfinished::kCancelled) upload_->Cancel().IgnoreError("it goes with its age, too");
+    if (unfinished_ == Unfinished::kCancelled) upload_.Cancel().IgnoreError("it goes with its age, too");
   }
 
   std::optional<HttpResponse> Take(ByteSpan piece) override {
-    if (piece.size() > RoomOf(registry_, upload_->size_bytes())) return TooLarge(registry_.options().blob_bytes_max);
-    const Status appended = upload_->Append(piece);
+    if (piece.size() > RoomOf(registry_, upload_.size_bytes())) return TooLarge(registry_.options().blob_bytes_max);
+    const Status appended = upload_.Append(piece);
     if (!appended.ok()) return FailureReply(request_, appended.error(), kUploadWords);
     return std::nullopt;
   }
 
   HttpResponse Finish() override {
-    if (upload_->size_bytes() > registry_.options().blob_bytes_max) return TooLarge(registry_.options().blob_bytes_max);
-    if (!digest_) return UploadReply(202, upload_->name(), upload_->size_bytes());
-    const std::string repository = upload_->name().repository;
-    Uploads::Hold upload = *std::move(upload_);
-    upload_.reset();
-    const Status published = registry_.PublishBlob(std::move(upload), *digest_);
+    if (upload_.size_bytes() > registry_.options().blob_bytes_max) return TooLarge(registry_.options().blob_bytes_max);
+    if (!digest_) return UploadReply(202, upload_.name(), upload_.size_bytes());
+    const std::string repository = upload_.name().repository;
+    unfinished_ = Unfinished::kKept;
+    const Status published = registry_.PublishBlob(std::move(upload_), *digest_);
     if (published.ok()) return CreatedReply(repository, *digest_);
     if (published.error().code() == Code::kOutOfRange)
       return ErrorReply(400, "DIGEST_INVALID", published.error().message());
@@ -94,9 +93,9 @@ class PieceTaker final : public HttpBodyTaker {
  private:
   RegistryHost& registry_;
   const HttpRequest& request_;
-  std::optional<Uploads::Hold> upload_;  // none once it has ended
+  Uploads::Hold upload_;
   const std::optional<Digest> digest_;
-  const Unfinished unfinished_;
+  Unfinished unfinished_;
 };
 
 HttpReply ReadBlob(RegistryHost& registry, const HttpRequest& request, const Route& route, const Digest& digest,
