@@ -7,7 +7,7 @@ state() { varve inspect --type container "$1" | jq -er ".[0].State.$2"; }
 up() { varve run -d --name "$@" >"$scratch/id"; }
 gone() { ! varve inspect --type container "$1" >/dev/null 2>&1; }
 pid_of() { state "$1" Pid; }
-ends() { local n; for n in $(seq 200); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done; return 1; }
+ends() { local n; for n in $(seq 200); do grep -qs '^State:.[^ZX]' "/proc/$1/status" || return 0; sleep 0.05; done; return 1; } # a zombie has ended: pid 1 may be slow
 says() { await bash -c "varve logs $1 2>&1 | grep -qx -- '$2'"; }
 export -f await says state pid_of
 
