@@ -1,5 +1,7 @@
 #include "cli/listing/filters.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace varve {
@@ -14,7 +16,7 @@ Result<Filters> Filters::Parse(const std::vector<std::string>& arguments, const 
     if (std::ranges::find(known, key) == known.end()) {
       std::string names;
       for (const std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
-      return Error(Code::kInvalidArgument, "invalid filter '" + key + "' (known: " + names + ")");
+      return Error(Code::kInvalidArgument, fmt::format("invalid filter '{}' (known: {})", key, names));
     }
     filters.values_[key].push_back(argument.substr(equals + 1));
   }

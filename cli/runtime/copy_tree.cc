@@ -1,6 +1,7 @@
 #include "cli/runtime/copy_tree.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ Status CopyAttributes(const TreeEntry& entry, const std::string& path) {
   VARVE_ASSIGN_OR_RETURN(const auto xattrs, ReadXattrs(entry));
   for (const auto& [name, value] : xattrs) {
     if (::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) != 0)
-      return ErrnoError(errno, path + ": " + name);
+      return ErrnoError(errno, fmt::format("{}: {}", path, name));
   }
   return Ok();
 }

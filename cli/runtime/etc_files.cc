@@ -81,8 +81,11 @@ Result<std::vector<Mount>> WriteEtcFiles(const std::string& directory, const std
 
 std::vector<Mount> MountsOfEtcFiles(const std::string& directory) {
   std::vector<Mount> mounts;
-  for (const std::string name : kNames)
-    mounts.push_back({"/etc/" + name, "bind", directory + "/" + name, {"rbind", "rprivate"}});
+  mounts.reserve(kNames.size());
+  for (const std::string_view name : kNames) {
+    mounts.push_back(
+        {fmt::format("/etc/{}", name), "bind", fmt::format("{}/{}", directory, name), {"rbind", "rprivate"}});
+  }
   return mounts;
 }
 
