@@ -26,20 +26,20 @@ std::optional<WatchedFile::State> WatchedFile::LookNow() {
 bool WatchedFile::HasChanged() {
   const MutexLock lock(mutex_);
   const auto state = LookNow();
-  if (!state || *state == State() || *state == state_) return false;
+  if (!state || *state == State() || state_ == *state) return false;
   state_ = *state;
   return true;
 }
 
 void WatchedFile::LookAgain() {
   const MutexLock lock(mutex_);
-  state_ = {};
+  state_.reset();
 }
 
 bool WatchedFile::WasReplaced() {
   const MutexLock lock(mutex_);
   const auto state = LookNow();
-  if (!state || (state->device == state_.device && state->inode == state_.inode)) return false;
+  if (!state || (state_ && state->device == state_->device && state->inode == state_->inode)) return false;
   state_ = *state;
   return true;
 }

@@ -41,7 +41,7 @@ class WatchedFile {
   const std::string path_;
   Clock& clock_;
   Mutex mutex_;
-  State state_ GUARDED_BY(mutex_);
+  std::optional<State> state_ GUARDED_BY(mutex_);  // none: whatever is found is told
   std::chrono::system_clock::time_point looked_ GUARDED_BY(mutex_);
 };
 

@@ -51,6 +51,22 @@ TEST_F(WatchedFileTest, AFileThatIsGoneHasNotChangedButWasReplaced) {
   EXPECT_TRUE(file.WasReplaced());
 }
 
+TEST_F(WatchedFileTest, WhatCouldNotBeUsedIsToldAgain) {
+  WatchedFile file(directory_ / "file", clock_);
+  Replace("after");
+  Wait();
+  ASSERT_TRUE(file.HasChanged());
+  file.LookAgain();
+  Wait();
+  EXPECT_TRUE(file.HasChanged());
+  std::filesystem::remove(directory_ / "file");
+  for (int time = 0; time < 2; ++time) {  // a log that cannot be made anew, because its directory is gone
+    Wait();
+    EXPECT_TRUE(file.WasReplaced());
+    file.LookAgain();
+  }
+}
+
 TEST_F(WatchedFileTest, AFileThatGrowsWasNotReplaced) {
   WatchedFile file(directory_ / "file", clock_);
   std::ofstream(directory_ / "file", std::ios::app) << "more";
