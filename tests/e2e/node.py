@@ -1,6 +1,7 @@
 """A varve node of a test's own: the real binaries (on PATH) on a root in a temporary directory, which is gone at the end
 with every process and every mount that the test left."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -80,9 +81,35 @@ class Node:
         for process in ("fuse", "cached"):
             if self.lives(process):
                 self.kill(process)
+        # What holds a container outlives who started it, and still writes when the container ends.
+        while holders := _processes_of(self.root):
+            for pidfd in holders:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                ended = select.select([pidfd], [], [], TIMEOUT_SECONDS)[0]
+                os.close(pidfd)
+                if not ended:
+                    raise AssertionError(f"a process of {self.root} does not end")
         for place in reversed(_mounts_below(self.directory)):
             subprocess.run(["umount", "-l", place], check=False)
         shutil.rmtree(self.directory)
+
+
+def _processes_of(root):
+    """Descriptors of the processes that have the root in their arguments or environment and have not ended."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(int(pid))
+            try:
+                world = [pathlib.Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ")]
+            except OSError:  # it has ended, or is not ours to look at
+                world = []
+            if any(f"{root}{end}".encode() in part for part in world for end in ("/", "\0")):
+                found.append(pidfd)
+            else:
+                os.close(pidfd)
+    return found
 
 
 def _mounts_below(directory):
